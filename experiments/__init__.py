@@ -1,0 +1,1 @@
+"""The recipes: experiments, tables, reports and the command line."""
