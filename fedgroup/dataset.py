@@ -42,7 +42,8 @@ class GroupInfo:
         return len(self.groups) // len(self.classes)
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Batch:
     """B samples: x (B, 3, H, W) float32 normalised channels-last, y, group and index (B,) int64."""
 
     x: torch.Tensor
@@ -79,7 +80,8 @@ class GroupedDataset:
             raise FedgroupError(f"columns of {n}, {len(y)} and {len(group)} samples do not fit together")
         if n and (int(group.min()) < 0 or int(group.max()) >= len(info.groups)):
             raise FedgroupError(
-                f"{info.name}: group ids must be 0..{len(info.groups) - 1}, found {group.min()}..{group.max()}"
+                f"{info.name}: group ids must be 0..{len(info.groups) - 1}, "
+                f"found {group.min()}..{group.max()}"
             )
         return cls(
             bank=bank,

@@ -64,7 +64,8 @@ class SmallResNet(nn.Module):
         self.fc = nn.Linear(widths[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.body(self.stem(x)).mean((2, 3)))
+        out: Tensor = self.fc(self.body(self.stem(x)).mean((2, 3)))
+        return out
 
 
 @dataclass(frozen=True)

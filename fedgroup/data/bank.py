@@ -6,7 +6,6 @@ place and renamed last, so a bank either exists whole or not at all.
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
@@ -78,7 +77,7 @@ def write_bank(
         if folder.exists():
             shutil.rmtree(folder)
         try:
-            os.replace(work, folder)
+            work.replace(folder)
         except OSError:
             # another process finished the same bank first: its content is ours
             if not (folder / "info.json").exists():
