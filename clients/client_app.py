@@ -1,0 +1,57 @@
+"""The Flower ClientApp: answers which partition it holds, and trains it."""
+
+from functools import lru_cache
+
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from clients.local import local_update
+from fedgroup.errors import FedgroupError
+from fedgroup.layout import Weights
+from fedgroup.task import Task
+from fedgroup.update import ARRAYS, CONFIG, METRICS
+
+app = ClientApp()
+
+
+@app.query()
+def who(message: Message, context: Context) -> Message:
+    """Say which partition this node holds."""
+    answer = MetricRecord({"partition-id": _partition_id(context)})
+    return Message(content=RecordDict({METRICS: answer}), reply_to=message)
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    """Train on this node's shard from the global weights and send the new weights back."""
+    settings = message.content.config_records[CONFIG]
+    arrays = {name: array.numpy() for name, array in message.content.array_records[ARRAYS].items()}
+    update = local_update(
+        _task(str(settings["task"])),
+        _partition_id(context),
+        int(settings["round"]),  # type: ignore[arg-type]
+        Weights(arrays["theta"], arrays["buffers"], arrays["counters"]),
+        str(settings["layout"]),
+    )
+    content = RecordDict(
+        {
+            ARRAYS: ArrayRecord({name: Array(array) for name, array in update.weights.arrays().items()}),
+            METRICS: MetricRecord(update.metrics()),  # type: ignore[arg-type]
+        }
+    )
+    return Message(content=content, reply_to=message)
+
+
+def _partition_id(context: Context) -> int:
+    value = context.node_config.get("partition-id")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise FedgroupError(
+            f"node config has partition-id={value!r}: start the SuperNode with "
+            f'--node-config "partition-id=0 num-partitions=N"'
+        )
+    return value
+
+
+@lru_cache(maxsize=4)
+def _task(text: str) -> Task:
+    return Task.from_json(text)

@@ -1,0 +1,59 @@
+"""One client's update: the one trainer on the client's shard."""
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from fedgroup.dataset import GroupedDataset, Splits
+from fedgroup.device import pick
+from fedgroup.errors import FedgroupError
+from fedgroup.layout import Layout, Weights, read, write
+from fedgroup.seeding import rng
+from fedgroup.task import Task, assign_clients, load_splits
+from fedgroup.train import fit
+from fedgroup.update import Update
+
+
+def local_update(task: Task, client: int, number: int, weights: Weights, layout: str) -> Update:
+    """Train `client` from the global `weights` in round `number`; returns its new weights."""
+    device = pick()
+    data = _train_split(task.data, str(device)).take(_positions(task, client))
+    model = _model(task.model, len(data.info.classes), str(device))
+    own = Layout.of(model).hash()
+    if own != layout:
+        raise FedgroupError(
+            f"the server's model layout {layout} is not this client's {own}: same versions on both sides?"
+        )
+    write(model, weights)
+    fitted = fit(model, data, task.train, rng(task.seed, "local", number, client), device)
+    return Update(
+        client=client,
+        examples=len(data),
+        loss=fitted.losses[-1],
+        groups=tuple(int(n) for n in data.group_counts()),
+        weights=read(model),
+    )
+
+
+def _positions(task: Task, client: int) -> Any:
+    parts = assign_clients(task.data, task.partition, task.seed)
+    if not 0 <= client < len(parts):
+        raise FedgroupError(f"partition-id {client} does not exist: task.partition.clients is {len(parts)}")
+    return parts[client]
+
+
+@lru_cache(maxsize=1)
+def _train_split(dataset: Any, device: str) -> GroupedDataset:
+    splits: Splits = load_splits(dataset)
+    return splits.train.to(device)
+
+
+@lru_cache(maxsize=1)
+def _model(component: Any, classes: int, device: str) -> nn.Module:
+    """One model per process; every tensor of it is overwritten before each use."""
+    model: nn.Module = component.build(classes, 0).to(device)
+    if device != "mps":
+        model = model.to(memory_format=torch.channels_last)
+    return model

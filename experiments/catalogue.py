@@ -1,0 +1,203 @@
+"""What there is to choose from, and what a table's runs are made of."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as RichTable
+
+import strategies
+from experiments.show import labelled
+from experiments.table import Table, describe, names
+from fedgroup import data, model
+from fedgroup.data import partition
+from fedgroup.errors import FedgroupError, unknown
+from fedgroup.record import status
+from fedgroup.spec import build, resolve, to_dict
+from fedgroup.task import Task, load_splits
+
+FAMILIES = {
+    "data sets (task.data)": data.NAMES,
+    "partitions (task.partition)": partition.NAMES,
+    "models (task.model)": model.NAMES,
+    "aggregation rules (federation.aggregator)": strategies.NAMES,
+}
+
+
+def _first_line(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").split("\n")[0]
+
+
+def catalogue() -> None:
+    """Print tables and components, one line each."""
+    console = Console()
+    for title, rows in [
+        ("tables (fedgroup run NAME)", [(name, describe(name)) for name in names()]),
+        *(
+            (family, [(n, _first_line(resolve(known, n))) for n in known])
+            for family, known in FAMILIES.items()
+        ),
+    ]:
+        grid = RichTable(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+        for row in rows:
+            grid.add_row(*row)
+        console.print(grid)
+    console.print("Your own: use an import path, e.g. --set federation.aggregator=my_pkg.mod:MyRule")
+
+
+def settings(name: str) -> None:
+    """Print the settings of one component with their defaults and meaning."""
+    for family, known in FAMILIES.items():
+        if name in known or ":" in name:
+            cls = resolve(known, name)
+            console = Console()
+            console.print(f"[bold]{name}[/bold]  {family}\n{inspect.getdoc(cls) or ''}\n", highlight=False)
+            grid = RichTable("setting", "default", "meaning", box=None, title_justify="left")
+            notes = _field_notes(cls)
+            for field in dataclasses.fields(cls):
+                if field.init:
+                    default = getattr(cls(), field.name) if _has_defaults(cls) else "(required)"
+                    grid.add_row(field.name, str(default), notes.get(field.name, ""))
+            console.print(grid)
+            return
+    raise unknown("component", name, [n for known in FAMILIES.values() for n in known])
+
+
+def _has_defaults(cls: Any) -> bool:
+    missing = dataclasses.MISSING
+    return all(f.default is not missing or f.default_factory is not missing for f in dataclasses.fields(cls))
+
+
+def _field_notes(cls: Any) -> dict[str, str]:
+    """Docstrings written under the fields of a dataclass, read from its source."""
+    import ast
+    import itertools
+    import textwrap
+
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    notes = {}
+    for here, below in itertools.pairwise(body):
+        if (
+            isinstance(here, ast.AnnAssign)
+            and isinstance(below, ast.Expr)
+            and isinstance(below.value, ast.Constant)
+        ):
+            notes[ast.unparse(here.target)] = " ".join(str(below.value.value).split())
+    return notes
+
+
+def explain(table: Table, results: Path) -> None:
+    """Print the settings of a table's first row with their origin, then what each row changes."""
+    console = Console()
+    first = table.experiments()[0]
+    console.print(
+        f"[bold]{table.title}[/bold]  "
+        f"({table.name}, scale {table.scale or 'none'}, seeds {list(table.seeds)})"
+    )
+    if table.note:
+        console.print(table.note, highlight=False)
+    grid = RichTable("setting", "value", "from", box=None, title="first row", title_justify="left")
+    for path, value in _flatten(first.to_dict()):
+        grid.add_row(path, str(value), _origin(table, path, value))
+    console.print(grid)
+    base = dict(_flatten(first.to_dict()))
+    runs = RichTable("run", "directory", "state", "differs from the first row by", box=None)
+    for experiment, label in labelled(table):
+        other = dict(_flatten(experiment.to_dict()))
+        changes = [f"{k}={v}" for k, v in other.items() if base.get(k, object()) != v]
+        runs.add_row(label, str(results / experiment.id), status(results / experiment.id), " ".join(changes))
+    console.print(runs)
+
+
+def _origin(table: Table, path: str, value: Any) -> str:
+    for known in (path, path.removesuffix(".use")):
+        if known in table.origin:
+            return table.origin[known]
+    default = dict(_flatten(type(table.experiments()[0])().to_dict()))
+    return "default" if default.get(path) == value else "row"
+
+
+def _flatten(values: dict[str, Any], where: str = "") -> list[tuple[str, Any]]:
+    out: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else key
+        out += _flatten(value, path) if isinstance(value, dict) else [(path, value)]
+    return out
+
+
+def _dataset(name: str, root: Path | None) -> Any:
+    settings: dict[str, Any] = {"use": name}
+    if root is not None:
+        settings["root"] = str(root.expanduser().resolve())
+    return build(Task, {"data": settings}, "task").data
+
+
+def prepare_data(name: str, root: Path | None) -> None:
+    """Download where possible, decode into the bank, and print the group counts."""
+    from fedgroup.data.prepare import prepare
+
+    console = Console()
+    from rich.progress import Progress as RichProgress
+
+    with RichProgress(console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=total or None)
+            bars.update(tasks[label], completed=done, total=total or None)
+
+        prepare(name, root, progress)
+    _print_counts(_dataset(name, root), console)
+
+
+def check_data(name: str, root: Path | None) -> None:
+    """Print what the files of a data set look like."""
+    from fedgroup.data.prepare import check
+
+    for line in check(name, root):
+        Console().print(line, soft_wrap=True, highlight=False)
+
+
+def show_data(name: str, root: Path | None, out: Path, columns: int) -> None:
+    """Write a grid of training samples, one row per group, and print the counts."""
+    from PIL import Image
+
+    dataset = _dataset(name, root)
+    train = load_splits(dataset).train
+    rows = []
+    for group in range(len(train.info.groups)):
+        chosen = np.flatnonzero(train.group == group)[:columns]
+        images = train.pixels(chosen).numpy()
+        padded = np.full((columns, images.shape[1] + 2, images.shape[2] + 2, 3), 255, np.uint8)
+        padded[: len(images), 1:-1, 1:-1] = images
+        rows.append(np.concatenate(list(padded), axis=1))
+    grid = np.concatenate(rows, axis=0)
+    zoom = max(1, 96 // train.size[0])
+    try:
+        Image.fromarray(grid.repeat(zoom, 0).repeat(zoom, 1)).save(out)
+    except (OSError, ValueError) as error:
+        raise FedgroupError(f"cannot write {out} ({error})") from error
+    console = Console()
+    _print_counts(dataset, console)
+    console.print(f"Written: {out} (one row per group, in this order)", highlight=False)
+
+
+def _print_counts(dataset: Any, console: Console) -> None:
+    splits = load_splits(dataset)
+    info = splits.train.info
+    tier = {g: name for name, members in info.tiers.items() for g in members}
+    grid = RichTable(
+        "group", "tier", "train", "val", "test", title=f"{info.name} {to_dict(dataset)}", title_justify="left"
+    )
+    counted = [part.group_counts() for part in splits]
+    for g, name in enumerate(info.groups):
+        grid.add_row(name, tier.get(g, "–"), *(str(int(c[g])) for c in counted))
+    grid.add_row("total", "", *(str(int(c.sum())) for c in counted))
+    console.print(grid)

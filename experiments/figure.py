@@ -1,0 +1,115 @@
+"""Figures of a table: WGA and ACC by round, and the final accuracy of every group."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
+
+from experiments.experiment import Experiment
+from experiments.table import Row, Table
+from fedgroup.record import read_json, read_lines, status
+from fedgroup.selection import counts, metrics
+
+matplotlib.use("Agg")
+
+COLOURS = ("#1b1b1b", "#d1495b", "#edae49", "#00798c", "#6a4c93", "#66a182", "#8d6a9f", "#5c80bc")
+
+
+def _style(row: Row, methods: list[str]) -> dict[str, Any]:
+    label = list(row.label.values())
+    return {
+        "color": COLOURS[methods.index(label[0]) % len(COLOURS)],
+        "linestyle": "--" if len(label) > 1 and label[1].lower() in ("no", "non-iid") else "-",
+    }
+
+
+def _name(row: Row) -> str:
+    label = list(row.label.values())
+    if len(label) > 1 and label[1].lower() in ("yes", "no"):
+        return f"{label[0]}, {'IID' if label[1].lower() == 'yes' else 'non-IID'}"
+    return ", ".join(label)
+
+
+def _series(experiment: Experiment, results: Path) -> dict[int, dict[str, Any]]:
+    folder = results / experiment.id
+    if status(folder) != "done":
+        return {}
+    train = read_json(folder / "result.json")["dataset"]["train_counts"]
+    return {
+        int(row["round"]): metrics(counts(row, "test"), train)
+        for row in read_lines(folder, "rounds")
+        if "test" in row
+    }
+
+
+def curves(table: Table, results: Path, path: Path) -> None:
+    """Draw WGA and ACC by round: one line per row, its mean over seeds, the range over seeds shaded."""
+    methods = list(dict.fromkeys(next(iter(row.label.values())) for row in table.rows))
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    for row in table.rows:
+        found = [s for e in row.experiments if (s := _series(e, results))]
+        if not found:
+            continue
+        rounds = sorted(set.intersection(*(set(s) for s in found)))
+        style = _style(row, methods)
+        for axis, metric in zip(axes, ("wga", "acc_adjusted"), strict=True):
+            values = np.array([[s[r][metric] for r in rounds] for s in found])
+            axis.plot(rounds, values.mean(0), label=_name(row), linewidth=1.8, **style)
+            if len(found) > 1:
+                axis.fill_between(
+                    rounds, values.min(0), values.max(0), alpha=0.12, color=style["color"], linewidth=0
+                )
+    for axis, title in zip(
+        axes, ("worst-group accuracy (WGA)", "accuracy (ACC, training-weighted)"), strict=True
+    ):
+        axis.set(xlabel="round", ylabel="percent of the test set", title=title, ylim=(0, 100))
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(fontsize=8, frameon=False)
+    seeds = f"{len(table.seeds)} seed{'s' if len(table.seeds) > 1 else ''}"
+    figure.suptitle(f"{table.title}  ({seeds})", fontsize=11)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def group_bars(table: Table, results: Path, path: Path) -> None:
+    """Draw the final accuracy of every group, per row, as bars (mean over seeds)."""
+    rows, heights = [], []
+    groups: list[str] = []
+    for row in table.rows:
+        found = []
+        for experiment in row.experiments:
+            folder = results / experiment.id
+            if status(folder) == "done":
+                stored = read_json(folder / "result.json")
+                groups = _with_tiers(stored["dataset"])
+                found.append([np.nan if v is None else v for v in stored["selection"]["final"]["groups"]])
+        if found:
+            rows.append(row)
+            heights.append(np.mean(found, axis=0))
+    figure, axis = plt.subplots(figsize=(11, 4.2), layout="constrained")
+    methods = list(dict.fromkeys(next(iter(row.label.values())) for row in table.rows))
+    width = 0.8 / max(1, len(rows))
+    for i, (row, height) in enumerate(zip(rows, heights, strict=True)):
+        style = _style(row, methods)
+        hatch = "//" if style["linestyle"] == "--" else None
+        at = np.arange(len(groups)) + (i - (len(rows) - 1) / 2) * width
+        axis.bar(
+            at, height, width * 0.92, label=_name(row), color=style["color"], hatch=hatch, edgecolor="white"
+        )
+    axis.set_xticks(np.arange(len(groups)), groups)
+    axis.set(
+        ylabel="percent correct, final round", ylim=(0, 100), title=f"{table.title}: accuracy of every group"
+    )
+    axis.grid(axis="y", alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(fontsize=8, frameon=False, ncols=2, loc="lower left")
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _with_tiers(dataset: dict[str, Any]) -> list[str]:
+    tier = {g: name for name, members in dataset["tiers"].items() for g in members}
+    return [f"{name}\n{tier.get(g, '')}" for g, name in enumerate(dataset["groups"])]

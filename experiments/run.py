@@ -1,0 +1,26 @@
+"""Run one experiment in this process."""
+
+import logging
+from pathlib import Path
+
+from flwr.app import Context, RecordDict
+
+from clients.client_app import app as client_app
+from clients.grid import SERVER_NODE, LocalGrid
+from experiments.experiment import Experiment
+from fedgroup.task import assign_clients
+from strategies.server_app import app as server_app
+
+
+def run(experiment: Experiment, results: Path) -> Path:
+    """Run (or finish) an experiment through the real ServerApp and ClientApp; returns its folder."""
+    logging.getLogger("flwr").setLevel(logging.WARNING)
+    task = experiment.task
+    clients = len(assign_clients(task.data, task.partition, task.seed))
+    grid = LocalGrid(client_app, clients)
+    config = {"spec": experiment.to_json(), "results": str(results.resolve())}
+    context = Context(
+        run_id=1, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=dict(config)
+    )
+    server_app(grid, context)
+    return results / experiment.id

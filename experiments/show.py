@@ -1,0 +1,183 @@
+"""What a person sees: live progress of many runs, their states, and the printed table."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+
+from experiments.launch import Watched, launch, look
+from experiments.report import cells, footer, lines, write
+from experiments.table import Table
+from fedgroup.errors import unknown
+from fedgroup.record import status
+from fedgroup.selection import RULES, counts
+
+MARKS = {"waiting": "·", "running": "▶", "done": "✓", "failed": "✗"}
+
+
+def labelled(table: Table) -> list[tuple[Any, str]]:
+    """Distinct experiments of a table (and the baselines its drops need) with a printable name."""
+    named: dict[str, tuple[Any, str]] = {}
+    for row in table.rows:
+        for experiment in row.experiments:
+            seed = f" seed {experiment.task.seed}" if len(row.experiments) > 1 else ""
+            named.setdefault(experiment.id, (experiment, ", ".join(_words(row.label)) + seed))
+    for row in table.rows:
+        for experiment in row.experiments:
+            base = experiment.baseline()
+            named.setdefault(base.id, (base, f"FedAvg (baseline of {', '.join(_words(row.label))})"))
+    return list(named.values())
+
+
+def _words(label: dict[str, str]) -> list[str]:
+    return [
+        {"yes": "IID", "no": "non-IID"}.get(value.lower(), value) if key.upper().startswith("IID") else value
+        for key, value in label.items()
+    ]
+
+
+def prepare(table: Table, console: Console) -> None:
+    """Load every data set and partition of a table once, before any worker starts: errors come early."""
+    from fedgroup.task import assign_clients, load_splits
+
+    seen = set()
+    for experiment in table.experiments():
+        task = experiment.task
+        if task.data not in seen:
+            seen.add(task.data)
+            with console.status(f"Preparing {type(task.data).__name__} ..."):
+                load_splits(task.data)
+        shards = assign_clients(task.data, task.partition, task.seed)
+        experiment.federation.check(len(shards))
+
+
+def run_table(table: Table, results: Path, jobs: int, select: str) -> int:
+    """Run what is missing, show progress, report; returns the exit code (1 where a run failed)."""
+    console = Console()
+    if select not in RULES:
+        raise unknown("selection rule", select, RULES)
+    started = time.monotonic()
+    runs = labelled(table)
+    todo = [e for e, _ in runs if status(results / e.id) != "done"]
+    console.print(
+        f"[bold]{table.title}[/bold]  {len(runs)} runs, {len(runs) - len(todo)} done, {jobs} side by side"
+    )
+    if todo:
+        prepare(table, console)
+    watched = _watch(runs, results, jobs, console) if todo else []
+    failed = [run for run in watched if run.state == "failed"]
+    for run in failed:
+        console.print(
+            f"[red]✗ {run.label}[/red] ({run.experiment.id}): {run.reason}", soft_wrap=True, highlight=False
+        )
+    if any(status(results / e.id) == "done" for e, _ in runs):
+        print_report(table, results, select, console)
+    if todo and not failed:
+        console.print(f"{len(todo)} runs in {(time.monotonic() - started) / 60:.1f} minutes")
+    return 1 if failed else 0
+
+
+def _watch(runs: Sequence[tuple[Any, str]], results: Path, jobs: int, console: Console) -> list[Watched]:
+    if not console.is_terminal:
+        return launch(runs, results, jobs, _Plain(console))
+    overall = Progress(
+        TextColumn("rounds"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    bar = overall.add_task("rounds", total=None)
+    with Live(console=console, refresh_per_second=4) as live:
+
+        def display(watched: Sequence[Watched]) -> None:
+            overall.update(bar, total=sum(r.rounds for r in watched), completed=sum(r.done for r in watched))
+            live.update(Group(_grid(watched), overall))
+
+        return launch(runs, results, jobs, display)
+
+
+def _grid(watched: Sequence[Watched]) -> RichTable:
+    grid = RichTable(box=None, pad_edge=False)
+    for head in ("", "run", "round", "WGA", "ACC"):
+        grid.add_column(head, justify="left" if head in ("", "run") else "right")
+    for run in watched:
+        numbers = ("", "")
+        if run.last is not None:
+            value = counts(run.last, "test")
+            numbers = (f"{100 * value.wga():.1f}", f"{100 * value.accuracy():.1f}")
+        colour = {"running": "cyan", "done": "green", "failed": "red"}.get(run.state, "dim")
+        grid.add_row(f"[{colour}]{MARKS[run.state]}[/]", run.label, f"{run.done}/{run.rounds}", *numbers)
+    return grid
+
+
+class _Plain:
+    """Progress for logs: a line when a run changes state and one every half minute."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.states: dict[str, str] = {}
+        self.next = time.monotonic() + 30
+
+    def __call__(self, watched: Sequence[Watched]) -> None:
+        for run in watched:
+            if self.states.get(run.experiment.id, "waiting") != run.state:
+                self.console.print(
+                    f"{MARKS[run.state]} {run.label}: {run.state} (round {run.done}/{run.rounds})"
+                )
+                self.states[run.experiment.id] = run.state
+        if time.monotonic() > self.next:
+            self.next += 30
+            done, total = sum(r.done for r in watched), sum(r.rounds for r in watched)
+            active = ", ".join(f"{r.label} {r.done}/{r.rounds}" for r in watched if r.state == "running")
+            self.console.print(f"  {done}/{total} rounds; running: {active}")
+
+
+def print_status(table: Table, results: Path) -> None:
+    """Print one line per run: state, round, current WGA."""
+    console = Console()
+    grid = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
+    for head in ("state", "run", "round", "WGA", "directory"):
+        grid.add_column(head)
+    for experiment, label in labelled(table):
+        seen = Watched(experiment, label)
+        look(seen, results)
+        folder = results / experiment.id
+        wga = f"{100 * counts(seen.last, 'test').wga():.1f}" if seen.last else ""
+        state = status(folder)
+        grid.add_row(
+            state, label, f"{seen.done}/{seen.rounds}", wga, str(folder) if state != "missing" else ""
+        )
+    console.print(grid)
+
+
+def print_report(table: Table, results: Path, select: str, console: Console | None = None) -> None:
+    """Print the table, write its files, and say where they are."""
+    console = console or Console()
+    found = lines(table, results, select)
+    notes = footer(table, found, results, select)
+    head, body = cells(table, found)
+    grid = RichTable(title=table.title, title_justify="left")
+    for name in head:
+        grid.add_column(name, justify="left" if name in table.rows[0].label or name == "notes" else "right")
+    for row in body:
+        grid.add_row(*row)
+    console.print(grid)
+    for line in notes:
+        console.print(f"  {line}", style="dim", soft_wrap=True, highlight=False)
+    files = write(table, results, select)
+    console.print(f"Written: {', '.join(str(file) for file in files)}", soft_wrap=True, highlight=False)

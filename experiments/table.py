@@ -1,0 +1,142 @@
+"""The table is the experiment: a YAML file of base settings, rows, seeds and scales.
+
+title: ...              one line
+note: ...               what to know before reading the numbers
+base: {task: ..., federation: ...}
+scales: {small: {...}, paper: {...}}   laid over base; `scale:` names the default one
+rows: [{label: {METHOD: Median, IID: yes}, set: {federation: {aggregator: median}}}, ...]
+seeds: [0, 1, 2]
+paper: table9.csv       the paper's numbers, matched by the label columns
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from experiments.experiment import Experiment
+from fedgroup.errors import FedgroupError, unknown
+from fedgroup.spec import merge, override, read
+
+KEYS = {"title", "note", "base", "scales", "scale", "rows", "seeds", "paper"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: its label columns and one experiment per seed."""
+
+    label: dict[str, str]
+    experiments: tuple[Experiment, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with every setting resolved."""
+
+    name: str
+    title: str
+    note: str
+    scale: str
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+    paper: dict[tuple[str, ...], dict[str, str]]
+    """The paper's cells by label values; empty where the paper has no such table."""
+    origin: dict[str, str]
+    """Which layer each setting that is not a default came from (dotted path -> layer)."""
+
+    def experiments(self) -> list[Experiment]:
+        """Distinct experiments in row order; a run shared by several rows appears once."""
+        return list({e.id: e for row in self.rows for e in row.experiments}.values())
+
+
+def names() -> list[str]:
+    """Tables that ship with the project."""
+    folder = resources.files("experiments") / "tables"
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    )
+
+
+def _file(name: str) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise FedgroupError(f"no table file at {path}")
+        return path
+    if name not in names():
+        raise unknown("table", name, [*names(), "my_table.yaml"])
+    return Path(str(resources.files("experiments") / "tables" / f"{name}.yaml"))
+
+
+def describe(name: str) -> str:
+    """Title of a table."""
+    return str(read(_file(name)).get("title", ""))
+
+
+def load(
+    name: str,
+    scale: str | None = None,
+    seeds: Sequence[int] | None = None,
+    data: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+) -> Table:
+    """Read a table and resolve every row: base < scale < data < row < assignments."""
+    path = _file(name)
+    values = read(path)
+    for key in values:
+        if key not in KEYS:
+            raise unknown(f"key in {path.name}", key, KEYS)
+    scales = values.get("scales") or {}
+    chosen = scale or values.get("scale") or ""
+    if chosen and chosen not in scales:
+        raise unknown(f"scale of {name}", chosen, scales)
+    layers = [("base", values.get("base") or {}), (f"scale {chosen}", scales.get(chosen) or {})]
+    if data is not None:
+        layers.append(("--data", {"task": {"data": dict(data)}}))
+    over: dict[str, Any] = {}
+    for assignment in assignments:
+        over = merge(over, override(assignment))
+    base: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for layer, settings in layers:
+        base = merge(base, settings)
+        origin |= dict.fromkeys(_paths(settings), layer)
+    origin |= dict.fromkeys(_paths(over), "--set")
+    used = tuple(seeds if seeds is not None else values.get("seeds") or [0])
+    rows = []
+    for entry in values.get("rows") or []:
+        settings = merge(merge(base, entry.get("set") or {}), over)
+        label = {str(k): str(v) for k, v in (entry.get("label") or {}).items()}
+        try:
+            runs = tuple(Experiment.of(merge(settings, {"task": {"seed": seed}})) for seed in used)
+        except FedgroupError as error:
+            raise FedgroupError(f"{path.name}, row {' '.join(label.values())}: {error}") from error
+        rows.append(Row(label, runs))
+    if not rows:
+        raise FedgroupError(f"{path.name} has no rows")
+    paper = _paper(values.get("paper"), rows[0].label)
+    return Table(
+        path.stem,
+        str(values.get("title", "")),
+        str(values.get("note", "")),
+        chosen,
+        used,
+        tuple(rows),
+        paper,
+        origin,
+    )
+
+
+def _paths(settings: Any, where: str = "") -> list[str]:
+    if not isinstance(settings, Mapping) or not settings:
+        return [where] if where else []
+    return [p for k, v in settings.items() for p in _paths(v, f"{where}.{k}" if where else str(k))]
+
+
+def _paper(name: str | None, label: Mapping[str, str]) -> dict[tuple[str, ...], dict[str, str]]:
+    if not name:
+        return {}
+    text = (resources.files("experiments") / "paper" / name).read_text(encoding="utf-8")
+    return {tuple(row[key] for key in label): dict(row) for row in csv.DictReader(text.splitlines())}

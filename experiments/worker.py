@@ -1,0 +1,39 @@
+"""The body of a worker process: one experiment, its output in the run's log, its fate as exit code."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+from experiments.experiment import Experiment
+from experiments.run import run
+from fedgroup.errors import FedgroupError
+
+LOG = "log.txt"
+ERROR = "error.txt"
+"""Files of a run directory: everything printed, and the one line that says why it failed."""
+
+
+def work(text: str, results: str, threads: int) -> None:
+    """Run the experiment given as JSON; exits 1 after writing why."""
+    import json
+
+    experiment = Experiment.of(json.loads(text))
+    folder = Path(results) / experiment.id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ERROR).unlink(missing_ok=True)
+    with (folder / LOG).open("a", buffering=1) as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+        torch.set_num_threads(threads)
+        try:
+            run(experiment, Path(results))
+        except FedgroupError as error:
+            (folder / ERROR).write_text(f"{error}\n")
+            sys.exit(1)
+        except Exception as error:
+            traceback.print_exc()
+            (folder / ERROR).write_text(f"{type(error).__name__}: {error} (see {folder / LOG})\n")
+            sys.exit(1)

@@ -1,0 +1,52 @@
+"""Which round of a run is reported. A selection is named, and all of them are stored.
+
+best_val_wga: the first round of highest validation WGA (the paper's rule; round 0, the start, is out).
+final: the last evaluated round. last10: the mean over the last ten evaluated rounds.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fedgroup.errors import FedgroupError
+from fedgroup.groups import Counts
+
+RULES = ("best_val_wga", "final", "last10")
+
+
+def counts(row: Mapping[str, Any], split: str) -> Counts:
+    """Counts of one split from a record line."""
+    return Counts(tuple(row[split]["correct"]), tuple(row[split]["total"]))
+
+
+def metrics(value: Counts, train_counts: Sequence[int]) -> dict[str, Any]:
+    """WGA, raw and adjusted ACC and group accuracies, in percent; also which group is worst."""
+    worst, wga = value.worst_group()
+    return {
+        "wga": 100 * wga,
+        "acc": 100 * value.accuracy(),
+        "acc_adjusted": 100 * value.adjusted(train_counts),
+        "worst_group": worst,
+        "worst_group_samples": value.total[worst],
+        "groups": [None if a is None else 100 * a for a in value.by_group()],
+    }
+
+
+def select(rows: Sequence[Mapping[str, Any]], train_counts: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Apply every rule to the evaluated record lines of a run; metrics are on the test split."""
+    scored = [row for row in rows if "test" in row and row["round"] > 0]
+    if not scored:
+        raise FedgroupError("no evaluated round to select from")
+    best = max(scored, key=lambda row: counts(row, "val").wga())  # max keeps the first on ties
+    chosen = {}
+    for name, row in (("best_val_wga", best), ("final", scored[-1])):
+        chosen[name] = {
+            "round": row["round"],
+            "val_wga": 100 * counts(row, "val").wga(),
+            **metrics(counts(row, "test"), train_counts),
+        }
+    last = [metrics(counts(row, "test"), train_counts) for row in scored[-10:]]
+    chosen["last10"] = {
+        "rounds": [row["round"] for row in scored[-10:]],
+        **{key: sum(m[key] for m in last) / len(last) for key in ("wga", "acc", "acc_adjusted")},
+    }
+    return chosen

@@ -1,0 +1,91 @@
+"""Lengths, inner products and affine combinations of client updates d_i = w_i - theta.
+
+Everything that rules such as Krum or the geometric median ask about N vectors of length D is in the
+N x N Gram matrix of the updates: one pass over the data, then small algebra in float64. Products are
+taken on updates, never on raw weights, where cancellation destroys them (spec 2.2).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.aggregator import Vector
+from strategies.chunks import Rows, check_vectors, for_chunks, map_blocks
+
+Matrix = NDArray[np.float64]
+
+
+def norms(clients: Sequence[Vector], theta: Vector, *, threads: int | None = None) -> Matrix:
+    """L2 norm of each update, accumulated in float64; (N of (D,)), (D,) -> (N,) float64."""
+    size = check_vectors(clients, len(theta))
+
+    def squares(low: int, high: int) -> Matrix:
+        wide = np.empty(high - low)
+        sums = np.empty(len(clients))
+        for index, client in enumerate(clients):
+            wide[:] = client[low:high] - theta[low:high]
+            sums[index] = wide @ wide
+        return sums
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.sqrt(_total(map_blocks(size, squares, threads=threads), (len(clients),))))
+
+
+def gram(vectors: Sequence[Vector], centre: Vector, *, threads: int | None = None) -> Matrix:
+    """Inner products of v_i - centre in float64; (N of (D,)), (D,) -> (N, N) float64."""
+    size = check_vectors(vectors, len(centre))
+
+    def block(low: int, high: int) -> Matrix:
+        rows = np.empty((len(vectors), high - low))
+        for row, vector in zip(rows, vectors, strict=True):
+            row[:] = vector[low:high] - centre[low:high]
+        return np.asarray(rows @ rows.T)
+
+    return _total(map_blocks(size, block, threads=threads), (len(vectors), len(vectors)))
+
+
+def squared_distances(products: Matrix) -> Matrix:
+    """Squared distances from a Gram matrix: g_ii + g_jj - 2 g_ij, diagonal 0, never negative; (N, N)."""
+    squares = np.diagonal(products)
+    with np.errstate(invalid="ignore", over="ignore"):
+        distances = np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0.0)
+    np.fill_diagonal(distances, np.where(np.isfinite(squares), 0.0, np.nan))
+    return np.asarray(distances)
+
+
+def combine(
+    theta: Vector,
+    clients: Sequence[Vector],
+    coefficients: NDArray[np.float64],
+    *,
+    chunk: int | None = None,
+    threads: int | None = None,
+) -> Vector:
+    """Sum theta + sum_i a_i (w_i - theta), a float32 running sum in client order; -> (D,).
+
+    A client whose coefficient is 0 is not read, so that a rejected vector cannot leak in.
+    """
+    size = check_vectors(clients, len(theta))
+    used = [(c, np.float32(a)) for c, a in zip(clients, coefficients, strict=True) if a != 0]
+    out = np.empty(size, dtype=np.float32)
+
+    def work(low: int, high: int, scratch: Rows) -> None:
+        total, delta = scratch
+        total[:] = 0
+        for client, scale in used:
+            np.subtract(client[low:high], theta[low:high], out=delta)
+            np.multiply(delta, scale, out=delta)
+            np.add(total, delta, out=total)
+        np.add(theta[low:high], total, out=out[low:high])
+
+    for_chunks(size, work, 2, chunk=chunk, threads=threads)
+    return out
+
+
+def _total(parts: list[Matrix], shape: tuple[int, ...]) -> Matrix:
+    total = np.zeros(shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for part in parts:
+            total += part
+    return total

@@ -1,0 +1,144 @@
+"""Coordinate-wise kernels over a list of client vectors, which are never stacked (spec 6.1).
+
+Each takes N float32 vectors (D,) and returns one new vector (D,). Same bits for any chunk size and
+thread count; median and trimmed mean also for any client order (but for the sign of zero). A NaN in
+any client reaches the output. Infinities order correctly.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgroup.errors import FedgroupError
+from strategies.aggregator import Vector
+from strategies.chunks import Rows, check_vectors, for_chunks
+from strategies.networks import MAX_WIRES, program
+
+Finish = Callable[[list[Vector], Vector], None]
+
+
+def median(clients: Sequence[Vector], *, chunk: int | None = None, threads: int | None = None) -> Vector:
+    """Midpoint median per coordinate, bitwise np.median; (N of (D,)) -> (D,).
+
+    For even N the two middle values are added and halved as np.median does. Only where that sum
+    overflows although both values are finite (near 3e38), 0.5*a + 0.5*b is used: np.median gives inf.
+    """
+    n = len(clients)
+    ranks = range((n - 1) // 2, n // 2 + 1)
+    return ordered(clients, ranks, _midpoint, chunk=chunk, threads=threads)
+
+
+def trimmed_mean(
+    clients: Sequence[Vector], trim: int, *, chunk: int | None = None, threads: int | None = None
+) -> Vector:
+    """Mean of ranks trim..N-trim-1 per coordinate, added ascending in float32; (N of (D,)) -> (D,)."""
+    n = len(clients)
+    if trim < 0 or n < 2 * trim + 1:
+        raise FedgroupError(f"cannot trim {trim} per side of {n} clients: needs at least {2 * trim + 1}")
+    return ordered(clients, range(trim, n - trim), _ascending_mean, chunk=chunk, threads=threads)
+
+
+def ordered(
+    clients: Sequence[Vector],
+    ranks: range,
+    finish: Finish,
+    *,
+    chunk: int | None = None,
+    threads: int | None = None,
+) -> Vector:
+    """Apply finish(values of the wanted ranks, out) chunk by chunk."""
+    size = check_vectors(clients)
+    out = np.empty(size, dtype=np.float32)
+    if len(clients) > MAX_WIRES:
+        return _sorted(clients, ranks, finish, out, chunk, threads)
+    code = program(len(clients), tuple(ranks))
+
+    def work(low: int, high: int, scratch: Rows) -> None:
+        operands = [client[low:high] for client in clients] + list(scratch)
+        for is_max, a, b, target in code.steps:
+            (np.maximum if is_max else np.minimum)(operands[a], operands[b], out=operands[target])
+        finish([operands[output] for output in code.outputs], out[low:high])
+
+    for_chunks(size, work, code.registers, chunk=chunk, threads=threads)
+    return out
+
+
+def _sorted(
+    clients: Sequence[Vector],
+    ranks: range,
+    finish: Finish,
+    out: Vector,
+    chunk: int | None,
+    threads: int | None,
+) -> Vector:
+    """Same for large cohorts: sort each chunk; NaN sorts last, so the last row tells where one is."""
+
+    def work(low: int, high: int, scratch: Rows) -> None:
+        for row, client in zip(scratch, clients, strict=True):
+            row[:] = client[low:high]
+        scratch.sort(axis=0)
+        finish([scratch[rank] for rank in ranks], out[low:high])
+        out[low:high][np.isnan(scratch[-1])] = np.nan
+
+    for_chunks(len(out), work, len(clients), chunk=chunk, threads=threads)
+    return out
+
+
+def _midpoint(values: list[Vector], out: Vector) -> None:
+    low, high = values[0], values[-1]
+    if len(values) == 1:
+        out[:] = low
+        return
+    try:
+        with np.errstate(over="raise"):
+            np.add(low, high, out=out)
+    except FloatingPointError:
+        np.add(low, high, out=out)
+        lost = np.isinf(out) & np.isfinite(low) & np.isfinite(high)
+        np.multiply(out, np.float32(0.5), out=out)
+        out[lost] = np.float32(0.5) * low[lost] + np.float32(0.5) * high[lost]
+        return
+    np.multiply(out, np.float32(0.5), out=out)
+
+
+def _ascending_mean(values: list[Vector], out: Vector) -> None:
+    out[:] = values[0]
+    for value in values[1:]:
+        np.add(out, value, out=out)
+    np.divide(out, np.float32(len(values)), out=out)
+
+
+def mean(
+    clients: Sequence[Vector],
+    shares: NDArray[np.float64] | None = None,
+    *,
+    chunk: int | None = None,
+    threads: int | None = None,
+) -> Vector:
+    """Mean in client order; (N of (D,)) -> (D,).
+
+    Plain: float32 running sum, then one division by N. With shares (N,), which must add to 1: float32
+    running sum of float32(share) * vector.
+    """
+    size = check_vectors(clients)
+    out = np.empty(size, dtype=np.float32)
+    scales = None if shares is None else shares.astype(np.float32)
+
+    def plain(low: int, high: int, _: Rows) -> None:
+        total = out[low:high]
+        total[:] = clients[0][low:high]
+        for client in clients[1:]:
+            np.add(total, client[low:high], out=total)
+        np.divide(total, np.float32(len(clients)), out=total)
+
+    def weighted(low: int, high: int, scratch: Rows) -> None:
+        assert scales is not None
+        total = out[low:high]
+        np.multiply(clients[0][low:high], scales[0], out=total)
+        for client, scale in zip(clients[1:], scales[1:], strict=True):
+            np.multiply(client[low:high], scale, out=scratch[0])
+            np.add(total, scratch[0], out=total)
+
+    for_chunks(size, plain if shares is None else weighted, 1, chunk=chunk, threads=threads)
+    return out

@@ -1,0 +1,211 @@
+"""A federated run from start (or checkpoint) to result: the body of the ServerApp."""
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from flwr.app import ArrayRecord, MetricRecord
+from flwr.serverapp import Grid
+from torch import nn
+
+from fedgroup.data.partition import group_table, partition_hash
+from fedgroup.dataset import Ints, Splits
+from fedgroup.device import pick
+from fedgroup.evaluate import count
+from fedgroup.groups import Counts
+from fedgroup.layout import Layout, Weights, read, write
+from fedgroup.record import Checkpoint, Run, open_run, read_lines
+from fedgroup.selection import metrics, select
+from fedgroup.spec import run_id, to_dict
+from fedgroup.task import Task, assign_clients, load_splits
+from strategies.cohort import schedule, schedule_hash
+from strategies.federation import Federation
+from strategies.flower import Hosted, query_roster, to_record
+
+OnRound = Callable[[int, dict[str, Any]], None]
+
+
+def federate(grid: Grid, task: Task, federation: Federation, results: Path) -> Path:
+    """Run (or finish) one federated experiment; returns its run directory.
+
+    Everything random comes from task.seed, so an interrupted run that is started again ends with the
+    records of an uninterrupted one.
+    """
+    parts = {"task": task, "federation": federation}
+    folder = results / run_id(parts)
+    splits = load_splits(task.data)
+    shards = assign_clients(task.data, task.partition, task.seed)
+    federation.check(len(shards))
+    with open_run(folder, {name: to_dict(part) for name, part in parts.items()}) as run:
+        _save_partition(folder, shards, splits)
+        Server(run, task, federation, splits, list(shards)).serve(grid)
+    return folder
+
+
+class Server:
+    """One run: the model that is evaluated, the strategy, and the records."""
+
+    def __init__(
+        self, run: Run, task: Task, federation: Federation, splits: Splits, shards: list[Ints]
+    ) -> None:
+        self.run = run
+        self.task = task
+        self.federation = federation
+        self.splits = splits
+        self.shards = shards
+        self.device = pick()
+        classes = len(splits.train.info.classes)
+        self.model: nn.Module = task.model.build(classes, task.seed).to(self.device)
+        if self.device.type != "mps":
+            self.model = self.model.to(memory_format=torch.channels_last)
+        self.layout = Layout.of(self.model)
+        self.val = splits.val.to(self.device)
+        self.test = splits.test.to(self.device)
+        self.best = (-1.0, 0)
+        """Highest validation WGA so far and its round."""
+        self.failed_rounds = 0
+
+    def serve(self, grid: Grid) -> None:
+        """Run all rounds that are missing and write the result."""
+        rounds = self.federation.rounds
+        cohorts = schedule(self.task.seed, len(self.shards), self.federation.fraction, rounds)
+        rule = self.federation.rule()
+        found = self.run.resume()
+        if found is None:
+            weights = read(self.model)
+            state, first = rule.init(weights.theta), 0
+        else:
+            weights, state, first = self._restore(found)
+        self.strategy = Hosted(
+            self.federation,
+            self.layout,
+            cohorts,
+            query_roster(grid, len(self.shards)),
+            self.task.to_json(),
+            weights,
+            state,
+            first,
+        )
+        if first == 0 and found is None:
+            self._after_round(0)
+        if first < rounds:
+            self.strategy.start(grid, to_record(weights), rounds - first, evaluate_fn=self._evaluate_fn)
+        self._finish(schedule_hash(cohorts))
+
+    def _evaluate_fn(self, server_round: int, _: ArrayRecord) -> MetricRecord | None:
+        if server_round > 0:
+            self._after_round(self.strategy.first + server_round)
+        return None
+
+    def _after_round(self, number: int) -> None:
+        """Evaluate, record and checkpoint the state after round `number` (0 is the start)."""
+        log = self.strategy.log
+        row: dict[str, Any] = {"round": number}
+        if number:
+            ok = [client for client in log.clients if client["status"] == "ok"]
+            losses = [client["loss"] for client in ok if client.get("loss") is not None]
+            row |= {
+                "cohort": log.cohort,
+                "admitted": len(ok),
+                "refused": [client for client in log.clients if client["status"] != "ok"],
+                "failed": log.failed,
+                "loss": sum(losses) / len(losses) if losses else None,
+                **log.diagnostics,
+            }
+            self.failed_rounds += log.failed is not None
+        start = time.perf_counter()
+        last = number == self.federation.rounds
+        if number % self.federation.eval_every == 0 or last:
+            row |= self._evaluate(number)
+        log.seconds["evaluate"] = time.perf_counter() - start
+        self.run.append("rounds", row)
+        for client in log.clients:
+            self.run.append("clients", {"round": number, **client})
+        self.run.append("timing", {"round": number, **{k: round(v, 6) for k, v in log.seconds.items()}})
+        self._checkpoint(number)
+
+    def _evaluate(self, number: int) -> dict[str, Any]:
+        write(self.model, self.strategy.weights)
+        precision = self.task.train.precision
+        out: dict[str, Any] = {}
+        for name, split in (("val", self.val), ("test", self.test)):
+            found = count(self.model, split, self.device, precision)
+            out[name] = {"correct": list(found.correct), "total": list(found.total)}
+        wga = Counts(tuple(out["val"]["correct"]), tuple(out["val"]["total"])).wga()
+        if number and wga > self.best[0]:
+            self.best = (wga, number)
+            self.run.save("best", self.strategy.weights.arrays())
+        return out
+
+    def _checkpoint(self, number: int) -> None:
+        arrays = dict(self.strategy.weights.arrays())
+        arrays |= {f"state.{name}": array for name, array in self.strategy.state.items()}
+        facts = {"layout": self.layout.hash(), "best": list(self.best), "failed_rounds": self.failed_rounds}
+        self.run.checkpoint(number, arrays, facts)
+
+    def _restore(self, found: Checkpoint) -> tuple[Weights, dict[str, Any], int]:
+        from fedgroup.errors import FedgroupError
+
+        if found.facts["layout"] != self.layout.hash():
+            raise FedgroupError(
+                f"the checkpoint in {self.run.folder} belongs to another model layout: delete the folder"
+            )
+        wga, number = found.facts["best"]
+        self.best = (float(wga), int(number))
+        self.failed_rounds = int(found.facts["failed_rounds"])
+        weights = Weights(*(found.arrays[name] for name in ("theta", "buffers", "counters")))
+        state = {
+            name.removeprefix("state."): array
+            for name, array in found.arrays.items()
+            if name.startswith("state.")
+        }
+        return weights, state, found.round
+
+    def _finish(self, cohorts: str) -> None:
+        rows = read_lines(self.run.folder, "rounds")
+        info = self.splits.train.info
+        chosen = select(rows, info.train_counts)
+        wga = chosen["best_val_wga"]["wga"]
+        self.run.finish(
+            {
+                "selection": chosen,
+                "start": metrics(
+                    Counts(*(tuple(rows[0]["test"][k]) for k in ("correct", "total"))), info.train_counts
+                ),
+                "rounds": self.federation.rounds,
+                "failed_rounds": self.failed_rounds,
+                "flags": {
+                    "wga_zero": wga == 0.0,
+                    "failed_round_share": self.failed_rounds / self.federation.rounds,
+                },
+                "dataset": {
+                    "name": info.name,
+                    "groups": list(info.groups),
+                    "tiers": {k: list(v) for k, v in info.tiers.items()},
+                    "train_counts": list(info.train_counts),
+                },
+                "hashes": {
+                    "partition": partition_hash(self.shards),
+                    "cohorts": cohorts,
+                    "layout": self.layout.hash(),
+                },
+                "buffers": self.federation.buffer_policy(),
+                "parameters": self.layout.length("theta"),
+            }
+        )
+
+
+def _save_partition(folder: Path, shards: tuple[Ints, ...], splits: Splits) -> None:
+    """Write samples per group and client: the table reviewers ask for."""
+    table = group_table(list(shards), splits.train)
+    temporary = folder / ".partition.tmp"
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["client", *splits.train.info.groups, "poisons", "total"])
+        for client, row in enumerate(table):
+            writer.writerow([client, *(int(value) for value in row), int(np.sum(row))])
+    temporary.replace(folder / "partition.csv")

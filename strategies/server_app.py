@@ -1,0 +1,55 @@
+"""The Flower ServerApp: reads the run config, then federates. The same app runs in every runtime.
+
+Run-config keys are the dotted settings of a spec (`task.data.use`, `federation.rounds`, ...); `set`
+holds any others as space-separated assignments, `spec` a whole spec as JSON, `results` the folder.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from fedgroup.errors import FedgroupError
+from fedgroup.spec import build, merge, override
+from fedgroup.task import Task
+from strategies.federation import Federation
+from strategies.server import federate
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Build task and federation from the run config and run the rounds."""
+    task, federation, results = read_config(dict(context.run_config))
+    federate(grid, task, federation, results)
+
+
+def read_config(config: dict[str, Any]) -> tuple[Task, Federation, Path]:
+    """Turn flat run-config keys into a task, a federation and the results folder."""
+    results = Path(str(config.pop("results", "") or "results")).expanduser()
+    if not results.is_absolute():
+        raise FedgroupError(
+            f"run-config results='{results}' must be an absolute folder: the app runs in a copy elsewhere"
+        )
+    values: dict[str, Any] = json.loads(str(config.pop("spec", "") or "{}"))
+    extra = str(config.pop("set", "") or "").split()
+    for key, value in config.items():
+        if value == "":
+            continue
+        nested: Any = value
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        values = merge(values, nested)
+    for assignment in extra:
+        values = merge(values, override(assignment))
+    unknown_parts = set(values) - {"task", "federation"}
+    if unknown_parts:
+        raise FedgroupError(f"run-config: {sorted(unknown_parts)} are neither task nor federation settings")
+    return (
+        build(Task, values.get("task", {}), "task"),
+        build(Federation, values.get("federation", {}), "federation"),
+        results,
+    )

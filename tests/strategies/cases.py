@@ -1,0 +1,26 @@
+"""The federated parity cases, read from tests/cases."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent.parent / "cases"
+
+
+@cache
+def arrays() -> dict[str, Any]:
+    with np.load(HERE / "federated_cases.npz") as stored:
+        return dict(stored)
+
+
+@cache
+def cases() -> dict[str, dict[str, Any]]:
+    listed = json.loads((HERE / "federated_cases.json").read_text())["cases"]
+    return {case["name"]: case for case in listed}
+
+
+def array(case: str, name: str) -> np.ndarray:
+    return arrays()[f"{case}/{name}"]

@@ -1,0 +1,111 @@
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from fedgroup.errors import FedgroupError
+from fedgroup.spec import build, component, merge, override, parse, resolve, run_id, to_dict
+from fedgroup.train import TrainConfig
+
+NAMES = {"square": "tests.test_spec:Square", "circle": "tests.test_spec:Circle"}
+
+
+@dataclass(frozen=True)
+class Square:
+    side: float = 1.0
+
+
+@dataclass(frozen=True)
+class Circle:
+    radius: float = 2.0
+    centre: tuple[float, ...] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    shape: object = component(NAMES, "square")
+    train: TrainConfig = field(default_factory=TrainConfig)
+    copies: int = 1
+    k: int | float = 5
+    name: str | None = None
+
+
+def test_component_by_short_name_mapping_and_import_path() -> None:
+    assert build(Drawing, {}).shape == Square()
+    assert build(Drawing, {"shape": "circle"}).shape == Circle()
+    assert build(Drawing, {"shape": {"use": "circle", "radius": 3}}).shape == Circle(radius=3.0)
+    assert build(Drawing, {"shape": {"use": "tests.test_spec:Circle"}}).shape == Circle()
+    assert build(Drawing, {"shape": {"side": 2}}).shape == Square(2.0)  # settings of the default component
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"shap": "circle"}, ["shap", "did you mean 'shape'"]),
+        ({"train": {"epoch": 3}}, ["train", "epoch", "did you mean 'epochs'"]),
+        ({"shape": "cirle"}, ["cirle", "did you mean 'circle'", "square"]),
+        ({"shape": {"use": "circle", "side": 1}}, ["shape", "side", "radius"]),
+        ({"shape": "nowhere.mod:Thing"}, ["cannot import", "nowhere.mod:Thing"]),
+        ({"shape": "fedgroup.errors:Nothing"}, ["has no 'Nothing'"]),
+        ({"shape": "fedgroup.errors:FedgroupError"}, ["is not a dataclass"]),
+        ({"copies": "three"}, ["copies", "integer", "three"]),
+        ({"copies": "3"}, ["copies", "integer"]),
+        ({"copies": 1.5}, ["copies", "integer"]),
+        ({"copies": True}, ["copies", "integer"]),
+        ({"train": {"lr": -1}}, ["train", "lr must be positive"]),
+        ({"train": {"lr": "fast"}}, ["train.lr", "number"]),
+        ({"train": {"precision": "float16"}}, ["train.precision", "float32"]),
+        ({"train": 3}, ["train", "mapping"]),
+    ],
+)
+def test_refusals_name_the_key_and_the_choice(values: dict[str, object], words: list[str]) -> None:
+    with pytest.raises(FedgroupError) as caught:
+        build(Drawing, values)
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_integers_and_fractions_stay_apart() -> None:
+    assert build(Drawing, {"k": 400_000}).k == 400_000
+    assert isinstance(build(Drawing, {"k": 400_000}).k, int)
+    assert build(Drawing, {"k": 0.0358}).k == 0.0358
+    assert isinstance(build(Drawing, {"k": 1.0}).k, float)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-5", 1e-5), ("1.0e-5", 1e-5), ("-2E3", -2000.0), ("3", 3), (".5", 0.5)])
+def test_yaml_reads_floats_as_yaml_1_2(text: str, value: float) -> None:
+    assert parse(text, "x") == value
+    assert type(parse(text, "x")) is type(value)
+    assert math.isinf(parse(".inf", "x"))
+    assert parse("1.2.3", "x") == "1.2.3"
+    assert parse("12:30:45", "x") is not None
+
+
+def test_override_and_merge() -> None:
+    assert override("task.train.lr=1e-3") == {"task": {"train": {"lr": 1e-3}}}
+    low = {"agg": {"use": "trimmed_mean", "trim": 3}, "rounds": 5}
+    assert merge(low, {"agg": {"trim": 1}})["agg"] == {"use": "trimmed_mean", "trim": 1}
+    assert merge(low, {"agg": "median"})["agg"] == {"use": "median"}  # the other rule's settings go
+    assert merge(low, {"agg": {"use": "median"}})["agg"] == {"use": "median"}
+    assert merge(low, {"agg": {"use": "trimmed_mean"}})["agg"] == {"use": "trimmed_mean", "trim": 3}
+    assert merge({"agg": "trimmed_mean"}, {"agg": {"trim": 1}})["agg"] == {"use": "trimmed_mean", "trim": 1}
+    with pytest.raises(FedgroupError, match="path.to.setting=value"):
+        override("task.train.lr")
+    with pytest.raises(FedgroupError, match="not valid YAML"):
+        override("a=[1,")
+
+
+def test_round_trip_and_run_id() -> None:
+    drawing = build(Drawing, {"shape": {"use": "circle", "radius": 3.0}, "train": {"lr": 0.5}})
+    assert build(Drawing, to_dict(drawing)) == drawing
+    assert to_dict(drawing, defaults=False) == {"shape": {"use": "circle", "radius": 3.0}, "train": {"lr": 0.5}}
+    assert run_id({"d": build(Drawing, {"copies": 1})}) == run_id({"d": build(Drawing, {})})
+    assert run_id({"d": drawing}) != run_id({"d": build(Drawing, {})})
+    assert len(run_id({"d": drawing})) == 12
+
+
+def test_resolve_needs_a_known_name_or_a_path() -> None:
+    assert resolve(NAMES, "square") is Square
+    with pytest.raises(FedgroupError, match=r"my_pkg\.mod:Class"):
+        resolve(NAMES, "triangle")
