@@ -3,10 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-JOBS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types unit smoke slow pretext lock clean
+.PHONY: help setup demo test lint types unit slow smoke pretext bench-train bench-kernels lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -20,3 +19,41 @@ $(STAMP): constraints.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+demo: setup ## Run the main job: compare aggregation rules on the embedded data (about 6 minutes on 2 cores)
+	$(BIN)/fedgroup run demo
+
+test: setup lint types unit smoke ## Run everything CI runs: lint, types, tests, end-to-end smoke
+
+lint: setup ## Lint and check formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Check types
+	$(BIN)/mypy
+
+unit: setup ## Run the fast tests
+	$(BIN)/python -m pytest -q -m "not slow"
+
+slow: setup ## Run the long tests too
+	$(BIN)/python -m pytest -q
+
+smoke: setup ## Run the command line and `flwr run` end to end on tiny settings
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/smoke.sh
+
+pretext: setup ## Regenerate the embedded backbone (fedgroup/assets)
+	$(BIN)/python -m fedgroup.pretext --out fedgroup/assets/small_pretext.safetensors
+
+bench-train: setup ## Measure the trainer against a plain PyTorch loop
+	$(BIN)/python benchmarks/bench_train.py
+
+bench-kernels: setup ## Measure the aggregation kernels against Flower, numpy and torch
+	$(BIN)/python benchmarks/bench_kernels.py
+
+lock: ## Pin again: needs uv on the PATH
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --extra dev pyproject.toml -o constraints.txt
+	@sed -i '1i # Exact versions and hashes of everything fedgroup needs, for Python 3.11+. Regenerate: make lock' constraints.txt
+
+clean: ## Remove the environment and caches (results stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -84,7 +84,7 @@ class Run:
         found = None
         if path.exists():
             try:
-                with np.load(path) as stored:
+                with path.open("rb") as file, np.load(file) as stored:
                     arrays = {name: stored[name] for name in stored.files}
                 head = json.loads(str(arrays.pop("__head__")))
                 found = Checkpoint(head["round"], arrays, head["facts"])
@@ -93,9 +93,9 @@ class Run:
                 raise FedgroupError(
                     f"{path} is damaged ({error}); delete {self.folder} to start this run again"
                 ) from error
-        for name, file in self._files.items():
-            file.truncate(lengths[name])
-            file.seek(lengths[name])
+        for name, lines in self._files.items():
+            lines.truncate(lengths[name])
+            lines.seek(lengths[name])
         return found
 
     def finish(self, result: Mapping[str, Any]) -> None:

@@ -73,7 +73,9 @@ def test_integers_and_fractions_stay_apart() -> None:
     assert isinstance(build(Drawing, {"k": 1.0}).k, float)
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-5", 1e-5), ("1.0e-5", 1e-5), ("-2E3", -2000.0), ("3", 3), (".5", 0.5)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-5", 1e-5), ("1.0e-5", 1e-5), ("-2E3", -2000.0), ("3", 3), (".5", 0.5)]
+)
 def test_yaml_reads_floats_as_yaml_1_2(text: str, value: float) -> None:
     assert parse(text, "x") == value
     assert type(parse(text, "x")) is type(value)
@@ -99,7 +101,10 @@ def test_override_and_merge() -> None:
 def test_round_trip_and_run_id() -> None:
     drawing = build(Drawing, {"shape": {"use": "circle", "radius": 3.0}, "train": {"lr": 0.5}})
     assert build(Drawing, to_dict(drawing)) == drawing
-    assert to_dict(drawing, defaults=False) == {"shape": {"use": "circle", "radius": 3.0}, "train": {"lr": 0.5}}
+    assert to_dict(drawing, defaults=False) == {
+        "shape": {"use": "circle", "radius": 3.0},
+        "train": {"lr": 0.5},
+    }
     assert run_id({"d": build(Drawing, {"copies": 1})}) == run_id({"d": build(Drawing, {})})
     assert run_id({"d": drawing}) != run_id({"d": build(Drawing, {})})
     assert len(run_id({"d": drawing})) == 12

@@ -1,0 +1,50 @@
+#!/bin/sh
+# End to end on tiny settings: the command line, then Flower's own runtime, then the same report.
+set -eu
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+export FEDGROUP_CACHE="$WORK/cache" FEDGROUP_RESULTS="$WORK/results" OMP_NUM_THREADS=1
+TINY="--set federation.rounds=2 --set task.train.epochs=1 --set task.partition.clients=20"
+
+say() { printf '\n== %s\n' "$*"; }
+
+say fedgroup --help
+fedgroup --help >/dev/null
+say fedgroup list
+fedgroup list >/dev/null
+say fedgroup data show synthbirds
+fedgroup data show synthbirds --out "$WORK/samples.png" >/dev/null
+test -s "$WORK/samples.png"
+say fedgroup show demo
+fedgroup show demo $TINY >/dev/null
+say fedgroup run demo, small enough for a minute
+fedgroup run demo $TINY --set federation.fraction=0.25 --set federation.eval_every=2
+say the same again runs nothing
+fedgroup run demo $TINY --set federation.fraction=0.25 --set federation.eval_every=2 | grep "7 runs, 7 done"
+fedgroup status demo $TINY --set federation.fraction=0.25 --set federation.eval_every=2 | grep -c done
+for file in report.md summary.csv runs.csv curves.png groups.png; do
+  test -s "$WORK/results/reports/demo/$file"
+done
+say a wrong name is one line and exit code 2
+if fedgroup run demo --set federation.aggregator=medain 2>"$WORK/error"; then exit 1; fi
+test "$(wc -l <"$WORK/error")" = 1
+grep "did you mean 'median'" "$WORK/error"
+
+say flwr run, offline
+export FLWR_HOME="$WORK/flwr" FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1
+export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION=1 RAY_USAGE_STATS_ENABLED=0
+mkdir -p "$FLWR_HOME"
+cat >"$FLWR_HOME/config.toml" <<'TOML'
+[superlink]
+default = "local"
+
+[superlink.local]
+address = ":local:"
+options.num-supernodes = 4
+options.backend.client-resources.num-cpus = 1
+options.backend.client-resources.num-gpus = 0.0
+TOML
+flwr run . local --stream --run-config \
+  "results=\"$WORK/flower\" federation.rounds=2 task.partition.clients=4 task.train.epochs=1 federation.aggregator.use=\"median\""
+test "$(ls "$WORK"/flower/*/result.json | wc -l)" = 1
+printf '\nsmoke: all passed\n'

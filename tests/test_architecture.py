@@ -1,0 +1,77 @@
+"""The house rules as a test: who may import whom, and which heavy libraries stay where."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FORBIDDEN = {
+    "fedgroup": {
+        "strategies",
+        "clients",
+        "experiments",
+        "flwr",
+        "ray",
+        "pandas",
+        "matplotlib",
+        "rich",
+        "typer",
+    },
+    "strategies": {"clients", "experiments", "ray", "pandas", "matplotlib", "rich", "typer"},
+    "clients": {"strategies", "experiments", "pandas", "matplotlib", "rich", "typer"},
+    "experiments": set(),
+}
+ONLY_IN = {
+    "flwr": {
+        "strategies/flower.py",
+        "strategies/server.py",
+        "strategies/server_app.py",
+        "clients/client_app.py",
+        "clients/grid.py",
+        "experiments/run.py",
+    },
+    "yaml": {"fedgroup/spec.py"},
+    "pydantic": {"fedgroup/spec.py"},
+    "pandas": {"experiments/report.py"},
+    "matplotlib": {"experiments/figure.py"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+FILES = [path for package in FORBIDDEN for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_follow_the_house(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    found = imports(path)
+    assert not found & FORBIDDEN[name.split("/")[0]], name
+    for library, allowed in ONLY_IN.items():
+        assert library not in found or name in allowed, f"{library} in {name}"
+
+
+def test_there_are_files_to_check() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_global_random_state(path: Path) -> None:
+    text = path.read_text()
+    for banned in (
+        "np.random.seed",
+        "np.random.rand",
+        "random.seed(",
+        "np.random.shuffle",
+        "np.random.choice",
+    ):
+        assert banned not in text, banned

@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedgroup.errors import FedgroupError
+from fedgroup.record import open_run, read_lines, status
+
+SPEC = {"task": {"seed": 0}}
+
+
+def fill(folder: Path, rounds: range, stop_before_checkpoint: bool = False) -> None:
+    with open_run(folder, SPEC) as run:
+        found = run.resume()
+        for number in rounds:
+            assert found is None or number > found.round
+            run.append("rounds", {"round": number, "x": number * 0.1})
+            run.append("clients", {"round": number, "client": 1})
+            if stop_before_checkpoint and number == rounds[-1]:
+                return
+            run.checkpoint(number, {"theta": np.full(3, number, np.float32)}, {"best": number})
+
+
+def test_resume_cuts_back_to_the_checkpoint(tmp_path: Path) -> None:
+    fill(tmp_path / "whole", range(6))
+    fill(tmp_path / "cut", range(4), stop_before_checkpoint=True)  # round 3 was written, not checkpointed
+    with (tmp_path / "cut" / "rounds.jsonl").open("ab") as file:
+        file.write(b'{"round": 4, "x"')  # and a line was torn
+    assert len(read_lines(tmp_path / "cut", "rounds")) == 4
+    fill(tmp_path / "cut", range(3, 6))
+    for name in ("rounds.jsonl", "clients.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_checkpoint_holds_arrays_and_facts(tmp_path: Path) -> None:
+    fill(tmp_path / "run", range(3))
+    with open_run(tmp_path / "run", SPEC) as run:
+        found = run.resume()
+        assert found is not None
+        assert (found.round, found.facts) == (2, {"best": 2})
+        assert found.arrays["theta"].tolist() == [2, 2, 2]
+        assert found.arrays["theta"].dtype == np.float32
+
+
+def test_status_follows_the_files(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert status(folder) == "missing"
+    with open_run(folder, SPEC) as run:
+        assert status(folder) == "running"
+        run.append("rounds", {"round": 0})
+    assert status(folder) == "interrupted"
+    with open_run(folder, SPEC) as run:
+        run.finish({"ok": True})
+    assert status(folder) == "done"
+
+
+def test_second_writer_is_refused(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run", SPEC), pytest.raises(FedgroupError, match="in use by another process"):  # noqa: SIM117
+        with open_run(tmp_path / "run", SPEC):
+            pass
+
+
+def test_other_defaults_are_noticed(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run", SPEC):
+        pass
+    with (
+        pytest.raises(FedgroupError, match=r"task\.seed was 0, is 1 now"),
+        open_run(tmp_path / "run", {"task": {"seed": 1}}),
+    ):
+        pass
+
+
+def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    fill(tmp_path / "run", range(2))
+    path = tmp_path / "run" / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with open_run(tmp_path / "run", SPEC) as run, pytest.raises(FedgroupError, match="damaged.*delete"):
+        run.resume()
+
+
+def test_unwritable_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(FedgroupError, match="cannot write results"),
+        open_run(tmp_path / "file" / "run", SPEC),
+    ):
+        pass
+
+
+def test_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "run", range(2))
+    good = (tmp_path / "run" / "checkpoint.npz").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with open_run(tmp_path / "run", SPEC) as run:
+        run.resume()
+        monkeypatch.setattr(np, "savez", full)
+        with pytest.raises(FedgroupError, match="No space left.*kept"):
+            run.checkpoint(2, {"theta": np.zeros(3, np.float32)}, {})
+    assert (tmp_path / "run" / "checkpoint.npz").read_bytes() == good
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+
+
+def test_environment_is_written(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run", SPEC):
+        pass
+    env = json.loads((tmp_path / "run" / "env.json").read_text())
+    assert {"python", "packages", "cores", "threads", "device", "commit", "started"} <= set(env)

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from fedgroup.errors import FedgroupError
+from fedgroup.evaluate import count, predict
+from fedgroup.layout import read
+from fedgroup.seeding import rng
+from fedgroup.train import TrainConfig, fit
+from tests.toy import ToyData, ToyModel
+
+TRAIN = ToyData().load().train
+
+
+def test_equals_a_plain_pytorch_loop_bitwise() -> None:
+    config = TrainConfig(epochs=3, batch_size=16, lr=0.1, momentum=0.9, weight_decay=1e-3)
+    ours, plain = ToyModel().build(2, 0), ToyModel().build(2, 0)
+    fitted = fit(ours, TRAIN, config, rng(0, "x"))
+    optimiser = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3, foreach=True)
+    plain.train()
+    generator = rng(0, "x")
+    for _ in range(3):
+        order = generator.permutation(80)
+        for start in range(0, 80, 16):
+            batch = TRAIN.batch(order[start : start + 16])
+            loss = F.cross_entropy(plain(batch.x), batch.y)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    for name, array in read(ours).arrays().items():
+        assert np.array_equal(array, read(plain).arrays()[name]), name
+    assert len(fitted.losses) == 3
+    assert fitted.samples == 80
+
+
+def test_learns_the_toy_task() -> None:
+    model = ToyModel().build(2, 0)
+    fitted = fit(model, TRAIN, TrainConfig(epochs=30, batch_size=16, lr=0.05), rng(0, "x"))
+    assert fitted.losses[-1] < 0.5 * fitted.losses[0]
+    assert count(model, TRAIN).accuracy() > 0.9
+
+
+def test_the_last_partial_batch_is_kept() -> None:
+    model = ToyModel().build(2, 0)
+    fit(model, TRAIN, TrainConfig(epochs=1, batch_size=64), rng(0, "x"))
+    assert int(read(model).counters[0]) == 2  # 64 + 16 samples: two steps
+
+
+def test_normalisation_by_hand() -> None:
+    batch = TRAIN.batch(np.array([0, 3]))
+    image = TRAIN.pixels(np.array([0, 3])).numpy().astype(np.float64)
+    expected = (image / 255 - 0.5) / 0.25
+    assert np.allclose(batch.x.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-6)
+    assert batch.x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_empty_data_and_single_sample_batches_are_refused() -> None:
+    model = ToyModel().build(2, 0)
+    with pytest.raises(FedgroupError, match="0 samples"):
+        fit(model, TRAIN.take(np.empty(0, np.int64)), TrainConfig(), rng(0, "x"))
+
+    class OnePixel(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bn = torch.nn.BatchNorm1d(3)
+            self.fc = torch.nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.fc(self.bn(x.mean((2, 3))))
+            return out
+
+    with pytest.raises(FedgroupError, match="batch of 1 sample"):
+        fit(OnePixel(), TRAIN.take(np.arange(5)), TrainConfig(batch_size=4), rng(0, "x"))
+
+
+def test_predictions_do_not_depend_on_view_or_mode() -> None:
+    model = ToyModel().build(2, 0)
+    whole = predict(model, TRAIN)
+    order = rng(1, "order").permutation(len(TRAIN))
+    assert np.array_equal(predict(model.train(), TRAIN.take(order)), whole[order])
+
+
+def test_bfloat16_trains() -> None:
+    model = ToyModel().build(2, 0)
+    fitted = fit(model, TRAIN, TrainConfig(epochs=2, precision="bfloat16"), rng(0, "x"))
+    assert np.isfinite(fitted.losses).all()
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_golden_losses() -> None:
+    """Five epochs on the toy data; a change here changes every result and belongs in the CHANGELOG."""
+    fitted = fit(
+        ToyModel().build(2, 0), TRAIN, TrainConfig(epochs=5, batch_size=16, lr=0.05), rng(0, "golden")
+    )
+    assert np.allclose(fitted.losses, GOLDEN, rtol=0, atol=1e-5), fitted.losses
+
+
+GOLDEN = (0.715863, 0.519202, 0.321220, 0.169336, 0.104096)
