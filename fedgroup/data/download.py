@@ -1,0 +1,76 @@
+"""Fetch a file over HTTP: resumable, with progress, and checked."""
+
+import hashlib
+import tarfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from fedgroup.data.bank import Progress, no_progress
+from fedgroup.errors import FedgroupError
+
+BLOCK = 1 << 18
+TIMEOUT = 30.0
+"""Seconds without an answer before a source counts as unreachable."""
+
+
+def fetch(url: str, target: Path, progress: Progress = no_progress, md5: str | None = None) -> Path:
+    """Download `url` to `target`; a partial download (`.part`) is continued, a whole one kept.
+
+    Raises FedgroupError where the source does not answer, or what came is not what was expected.
+    """
+    if target.exists():
+        return target
+    part = target.with_name(target.name + ".part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _transfer(url, part, target.name, progress)
+    except urllib.error.HTTPError as error:
+        raise FedgroupError(f"{url} answered {error.code} {error.reason}") from error
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        kept = f"; {part} is kept, run again to continue" if part.exists() else ""
+        raise FedgroupError(f"{url} could not be fetched ({reason}){kept}") from error
+    if md5 is not None:
+        with part.open("rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
+        if found != md5:
+            part.unlink()
+            raise FedgroupError(
+                f"{url} gave a file with md5 {found}, expected {md5}: it was removed, try again"
+            )
+    part.replace(target)
+    return target
+
+
+def _transfer(url: str, part: Path, name: str, progress: Progress) -> None:
+    done = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and done:  # nothing is left to fetch
+            return
+        raise
+    with answer:
+        if answer.status != 206:
+            done = 0  # the server sends the whole file again
+        length = answer.headers.get("Content-Length")
+        total = done + int(length) if length else 0
+        with part.open("ab" if done else "wb") as file:
+            while block := answer.read(BLOCK):
+                file.write(block)
+                done += len(block)
+                progress(f"fetching {name}", done, total)
+    if total and done < total:
+        raise OSError(f"the connection ended after {done} of {total} bytes")
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive safely; a damaged archive is removed, so that it is fetched again."""
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        archive.unlink(missing_ok=True)
+        raise FedgroupError(f"{archive.name} is damaged ({error}): it was removed, run again") from error

@@ -1,0 +1,93 @@
+"""What every data set of picture files shares: where to look, and one decoded bank."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedgroup.data.bank import Progress, has_bank, no_progress, read_bank, write_bank
+from fedgroup.data.images import Transform, decode_all, require_files
+from fedgroup.dataset import GroupInfo, Ints, Splits
+from fedgroup.errors import FedgroupError
+from fedgroup.paths import cache_dir
+
+DECODER_VERSION = 1
+"""Raised when the same files would give other pixels."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A data set's samples before any picture is decoded; columns are (M,)."""
+
+    paths: list[Path]
+    y: Ints
+    group: Ints
+    split: Ints
+    dialect: str
+    """Which on-disk layout was recognised."""
+    key: str
+    """Hash of the metadata, part of the bank's name."""
+
+    def take(self, positions: Ints) -> "Listing":
+        """The samples at `positions`."""
+        return Listing(
+            [self.paths[i] for i in positions],
+            self.y[positions],
+            self.group[positions],
+            self.split[positions],
+            self.dialect,
+            self.key,
+        )
+
+
+def places(root: str, name: str) -> list[Path]:
+    """Folders to look in: `root` alone, or $FEDGROUP_DATA, ./data and the cache."""
+    if root:
+        path = Path(root).expanduser()
+        if not path.is_dir():
+            raise FedgroupError(f"{name}: no folder at {path}: give the folder of its files with --root")
+        return [path]
+    given = os.environ.get("FEDGROUP_DATA")
+    first = [Path(given).expanduser()] if given else []
+    return [*first, Path("data"), cache_dir()]
+
+
+def load_bank(
+    listing: Listing,
+    info: GroupInfo,
+    size: int,
+    transform: Transform,
+    tag: str,
+    progress: Progress = no_progress,
+) -> Splits:
+    """Map the bank of a listing, decoding it first where it is not cached."""
+    folder = cache_dir() / f"{info.name}-{size}-{tag}-v{DECODER_VERSION}-{listing.key}"
+    if not has_bank(folder):
+        require_files(listing.paths, info.name)
+        write_bank(
+            folder,
+            decode_all(listing.paths, transform),
+            size=(size, size),
+            y=listing.y,
+            group=listing.group,
+            split=listing.split,
+            info=info,
+            source={"dialect": listing.dialect, "metadata": listing.key, "first": str(listing.paths[0])},
+            progress=progress,
+        )
+    return read_bank(folder)
+
+
+def check_size(name: str, size: int) -> None:
+    """Refuse an image size no model takes."""
+    if not 8 <= size <= 512:
+        raise FedgroupError(f"{name}: size must lie in 8..512 pixels, got {size}")
+
+
+def subfolders(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The folder itself, its named children, then its other children."""
+    if not folder.is_dir():
+        return []
+    children = sorted(child for child in folder.iterdir() if child.is_dir())
+    named = [folder / name for name in names if (folder / name).is_dir()]
+    return [folder, *named, *(child for child in children if child not in named)]

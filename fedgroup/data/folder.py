@@ -1,0 +1,86 @@
+"""folder: your own data without code. images/ and metadata.csv with the columns file, y, a, split.
+
+Classes and attribute values are numbers or words (sorted words become ids). The smallest group of the
+training split is LRG-1; other groups below a tenth of it are LRG-2; the rest is HRG.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fedgroup.data.bank import Progress, no_progress
+from fedgroup.data.files import Listing, check_size, load_bank
+from fedgroup.data.images import squash
+from fedgroup.data.tables import counts, file_hash, need, read_csv, splits, unique
+from fedgroup.dataset import GroupInfo, Ints, Splits
+from fedgroup.errors import FedgroupError
+
+SMALL = 0.1
+"""Groups below this share of the training split are under-represented."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Your own pictures: a folder with images/ and metadata.csv (file, y, a, split)."""
+
+    root: str = ""
+    """The folder."""
+    size: int = 64
+    """Pictures are resized to size x size."""
+
+    def __post_init__(self) -> None:
+        check_size("folder", self.size)
+
+    def listing(self) -> tuple[Listing, GroupInfo]:
+        """Read and check the metadata; no picture is opened."""
+        if not self.root:
+            raise FedgroupError(
+                "data set folder needs the folder of metadata.csv: --data folder --root FOLDER"
+            )
+        root = Path(self.root).expanduser()
+        path = root / "metadata.csv"
+        columns = read_csv(path)
+        need(columns, ("file", "y", "a", "split"), path)
+        unique(columns["file"], "file", path)
+        y, classes = _ids(columns["y"])
+        a, values = _ids(columns["a"])
+        split = splits(columns, "split", path)
+        group = y * len(values) + a
+        names = tuple(f"{c}, {v}" for c in classes for v in values)
+        found = counts(group, split, len(names))
+        for part, sizes in found.items():
+            if not sum(sizes):
+                raise FedgroupError(f"{path} has no rows of split {part}")
+        if len(classes) < 2:
+            raise FedgroupError(f"{path} has a single class y = {classes[0]}: two or more are needed")
+        paths = [root / "images" / name for name in columns["file"]]
+        listing = Listing(paths, y, group, split, "metadata.csv", file_hash(path))
+        info = GroupInfo(
+            name=root.name or "folder", classes=classes, groups=names, tiers=tiers(found["train"])
+        )
+        return listing, info
+
+    def load(self, progress: Progress = no_progress) -> Splits:
+        """Map the bank, decoding it first where it is not cached."""
+        listing, info = self.listing()
+        return load_bank(listing, info, self.size, squash(self.size), "folder", progress)
+
+
+def _ids(values: list[str]) -> tuple[Ints, tuple[str, ...]]:
+    """Column as ids and the names they stand for; whole numbers are sorted as numbers."""
+    distinct = set(values)
+    numeric = all(value.lstrip("-").isdigit() for value in distinct)
+    names = sorted(distinct, key=int) if numeric else sorted(distinct)
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place[value] for value in values], np.int64), tuple(names)
+
+
+def tiers(train: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Tiers by training count; empty groups are in none."""
+    present = [g for g, n in enumerate(train) if n]
+    least = min(present, key=lambda g: train[g])
+    low = tuple(g for g in present if g != least and train[g] < SMALL * sum(train))
+    high = tuple(g for g in present if g != least and g not in low)
+    made = {"LRG-1": (least,), "LRG-2": low, "HRG": high}
+    return {name: groups for name, groups in made.items() if groups}
