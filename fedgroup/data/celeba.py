@@ -108,9 +108,11 @@ class CelebA:
 
 
 def _is_celeba(path: Path) -> bool:
+    """True for CelebA's own file names; other data sets have a metadata.csv too."""
+    if path.name != "metadata.csv":
+        return True
     with path.open(encoding="utf-8", errors="replace") as file:
-        head = file.readline() + file.readline()
-    return "Blond_Hair" in head or "filename" in head
+        return "Blond_Hair" in file.readline()
 
 
 def _binary(columns: Columns, name: str, path: Path) -> Ints:

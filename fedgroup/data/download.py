@@ -73,4 +73,5 @@ def unpack(archive: Path, folder: Path) -> None:
             tar.extractall(folder, filter="data")
     except (tarfile.TarError, EOFError, OSError) as error:
         archive.unlink(missing_ok=True)
-        raise FedgroupError(f"{archive.name} is damaged ({error}): it was removed, run again") from error
+        reason = str(error).splitlines()[0]
+        raise FedgroupError(f"{archive.name} is damaged ({reason}): it was removed, run again") from error

@@ -1,0 +1,105 @@
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedgroup.data import fashion
+from fedgroup.data.fashion import DEBIAN, FILES, GARMENTS, Fashion
+from fedgroup.errors import FedgroupError
+from tests.data import fixtures
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fixtures.fashion(tmp_path_factory.mktemp("fashion"))
+
+
+def test_counts_and_classes_on_generated_files(files: Path) -> None:
+    splits = Fashion(root=str(files)).load()
+    assert [p.group_counts().tolist() for p in splits] == [
+        [3498, 184, 56, 1057],
+        [467, 466, 133, 133],
+        [2255, 2255, 642, 642],
+    ]
+    assert splits.train.size == (32, 32)
+
+
+def test_every_garment_is_used_once_and_is_of_its_class(files: Path) -> None:
+    _, labels = fashion.read_garments(files)
+    y = np.array([0, 1, 0, 1, 1, 0] * 500)
+    chosen = fashion.choose(labels, y, 0)
+    assert len(np.unique(chosen)) == len(y)
+    for value, kinds in enumerate(GARMENTS):
+        assert set(labels[chosen[y == value]].tolist()) <= set(kinds)
+    assert np.array_equal(chosen, fashion.choose(labels, y, 0))
+    assert not np.array_equal(chosen, fashion.choose(labels, y, 1))
+
+
+def test_torchvisions_layout_and_plain_files(tmp_path: Path) -> None:
+    fixtures.fashion(tmp_path / "FashionMNIST" / "raw", 20, 10, suffix="")
+    assert fashion.find(str(tmp_path)) == tmp_path / "FashionMNIST" / "raw"
+
+
+def test_a_pool_too_small_is_refused(tmp_path: Path) -> None:
+    fixtures.fashion(tmp_path, 200, 100)
+    images, labels = fashion.read_garments(tmp_path, counted=False)
+    assert len(images) == 300
+    with pytest.raises(FedgroupError, match="needs 31 garments of class coat, the files hold 30"):
+        fashion.choose(labels, np.ones(31, np.int64), 0)
+
+
+def break_file(folder: Path, how: str) -> None:
+    path = folder / "train-images-idx3-ubyte.gz"
+    data = gzip.decompress(path.read_bytes())
+    if how == "missing":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[:-20])
+    elif how == "short":
+        path.write_bytes(gzip.compress(data[:-5]))
+    elif how == "magic":
+        path.write_bytes(gzip.compress(b"\x00\x00\x08\x01" + data[4:]))
+    elif how == "text":
+        path.write_bytes(b"<html>not found</html>")
+    elif how == "empty":
+        path.write_bytes(gzip.compress(b""))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("missing", "lacks train-images-idx3-ubyte.*fedgroup data prepare fashion"),
+        ("cut", "damaged or truncated"),
+        ("short", "truncated"),
+        ("magic", "starts with 2049, an idx file of this kind with 2051"),
+        ("text", "damaged or truncated"),
+        ("empty", "starts with -1"),
+    ],
+)
+def test_broken_files_are_one_clear_line(how: str, words: str, tmp_path: Path) -> None:
+    fixtures.fashion(tmp_path, 20, 10)
+    break_file(tmp_path, how)
+    with pytest.raises(FedgroupError, match=words):
+        Fashion(root=str(tmp_path)).load()
+
+
+def test_wrong_number_of_items(tmp_path: Path) -> None:
+    fixtures.fashion(tmp_path, 20, 10)
+    with pytest.raises(FedgroupError, match="holds 20 items, Fashion-MNIST has 60000"):
+        Fashion(root=str(tmp_path)).load()
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(FedgroupError, match="no Fashion-MNIST files found"):
+        Fashion(root=str(tmp_path)).load()
+    with pytest.raises(FedgroupError, match="sizes 32 and 64"):
+        Fashion(size=28)
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_the_real_files() -> None:
+    images, labels = fashion.read_garments(DEBIAN)
+    assert images.shape == (70_000, 28, 28)
+    assert np.bincount(labels).tolist() == [7000] * 10
+    assert set(FILES) == {p.name.removesuffix(".gz") for p in DEBIAN.glob("*.gz")}

@@ -1,0 +1,169 @@
+import functools
+import hashlib
+import http.server
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fedgroup.data import prepare as module
+from fedgroup.data.download import fetch, unpack
+from fedgroup.data.prepare import check, prepare
+from fedgroup.errors import FedgroupError
+from tests.data import fixtures
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files with Range; `breaks` cuts the first so many answers in half."""
+
+    breaks = 0
+    asked: list[str] = []  # noqa: RUF012
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        Handler.asked.append(self.headers.get("Range", ""))
+        if start >= len(data):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        body = data[start:]
+        if Handler.breaks:
+            Handler.breaks -= 1
+            body = body[: len(body) // 2]
+            self.close_connection = True
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    Handler.breaks, Handler.asked = 0, []
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/", folder
+        server.shutdown()
+        thread.join()
+
+
+def test_an_interrupted_download_is_continued(server: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = server
+    data = bytes(range(256)) * 4000
+    (folder / "file.bin").write_bytes(data)
+    Handler.breaks = 1
+    target = tmp_path / "got" / "file.bin"
+    with pytest.raises(FedgroupError, match="run again to continue"):
+        fetch(url + "file.bin", target)
+    assert not target.exists()
+    half = target.with_name("file.bin.part").stat().st_size
+    assert 0 < half < len(data)
+    seen: list[tuple[int, int]] = []
+    fetch(
+        url + "file.bin",
+        target,
+        lambda _, done, total: seen.append((done, total)),
+        hashlib.md5(data).hexdigest(),
+    )
+    assert target.read_bytes() == data
+    assert Handler.asked[-1] == f"bytes={half}-"
+    assert seen[-1] == (len(data), len(data))
+    assert fetch(url + "gone.bin", target) == target  # a whole file is kept, nothing is asked
+
+
+def test_download_errors(server: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = server
+    with pytest.raises(FedgroupError, match="answered 404"):
+        fetch(url + "none.bin", tmp_path / "none.bin")
+    (folder / "wrong.bin").write_bytes(b"something else")
+    with pytest.raises(FedgroupError, match="md5 .* expected 0000.*removed"):
+        fetch(url + "wrong.bin", tmp_path / "wrong.bin", md5="0000")
+    assert not list(tmp_path.glob("wrong*"))
+    with pytest.raises(FedgroupError, match="could not be fetched"):
+        fetch("http://127.0.0.1:9/x", tmp_path / "x")
+
+
+def test_waterbirds_from_tarball_to_bank(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder = server
+    tree = fixtures.waterbirds(tmp_path / "tree")
+    with tarfile.open(folder / "birds.tar.gz", "w:gz") as tar:
+        tar.add(tree, tree.name)
+    monkeypatch.setattr(module, "WATERBIRDS_TAR", url + "birds.tar.gz")
+    with pytest.raises(
+        FedgroupError, match="group counts train 2/2/2/2"
+    ):  # the fixture is not the official set
+        prepare("waterbirds", tmp_path / "home")
+    assert (tmp_path / "home" / tree.name / "metadata.csv").is_file()
+
+
+def test_a_damaged_archive_is_removed(tmp_path: Path) -> None:
+    archive = tmp_path / "x.tar.gz"
+    archive.write_bytes(b"not a tarball")
+    with pytest.raises(FedgroupError, match="damaged .* removed, run again"):
+        unpack(archive, tmp_path)
+    assert not archive.exists()
+
+
+def test_an_archive_cannot_write_outside(tmp_path: Path) -> None:
+    (tmp_path / "evil.txt").write_text("x")
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        tar.add(tmp_path / "evil.txt", "../../outside.txt")
+    (tmp_path / "in").mkdir()
+    with pytest.raises(FedgroupError, match="damaged"):
+        unpack(tmp_path / "evil.tar", tmp_path / "in")
+    assert not (tmp_path.parent / "outside.txt").exists()
+
+
+def test_without_a_network_the_manual_way_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WATERBIRDS_TAR", "http://127.0.0.1:9/birds.tar.gz")
+    monkeypatch.setattr(module, "FASHION_BASE", "http://127.0.0.1:9/")
+    with pytest.raises(FedgroupError, match="By hand: fetch"):
+        prepare("waterbirds", tmp_path / "w")
+    with pytest.raises(FedgroupError, match="By hand: put the four"):
+        prepare("fashion", tmp_path / "f")
+    with pytest.raises(FedgroupError, match="img_align_celeba.zip"):
+        prepare("celeba", tmp_path)
+    with pytest.raises(FedgroupError, match="did you mean 'waterbirds'"):
+        prepare("waterbird", tmp_path)
+
+
+def test_fashion_is_fetched_with_checksums(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder = server
+    fixtures.fashion(folder, 200, 100)
+    monkeypatch.setattr(module, "FASHION_BASE", url)
+    sums = {n: hashlib.md5((folder / f"{n}.gz").read_bytes()).hexdigest() for n in module.FASHION_MD5}
+    monkeypatch.setattr(module, "FASHION_MD5", sums)
+    with pytest.raises(FedgroupError, match="holds 200 items"):  # fetched and read: but it is a fixture
+        prepare("fashion", tmp_path / "home")
+    assert len(list((tmp_path / "home").glob("*.gz"))) == 4
+
+
+def test_check_reports(tmp_path: Path) -> None:
+    folder = fixtures.waterbirds(tmp_path)
+    next(folder.rglob("*.jpg")).unlink()
+    text = "\n".join(check("waterbirds", tmp_path))
+    assert "24 images" in text
+    assert "NOT official (3498/184/56/1057)" in text
+    assert "1 images missing" in text
+    fixtures.celeba(tmp_path / "c", "kaggle")
+    assert "all images are there" in "\n".join(check("celeba", tmp_path / "c"))
+    with pytest.raises(FedgroupError, match="no data set to check called 'birds'"):
+        check("birds", None)
