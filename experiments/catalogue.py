@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import strategies
-from experiments.show import labelled
+from experiments.show import labelled, make_console
 from experiments.table import Table, describe, names
 from fedgroup import data, model
 from fedgroup.data import partition
@@ -33,7 +33,7 @@ def _first_line(thing: Any) -> str:
 
 def catalogue() -> None:
     """Print tables and components, one line each."""
-    console = Console()
+    console = make_console()
     for title, rows in [
         ("tables (fedgroup run NAME)", [(name, describe(name)) for name in names()]),
         *(
@@ -53,7 +53,7 @@ def settings(name: str) -> None:
     for family, known in FAMILIES.items():
         if name in known or ":" in name:
             cls = resolve(known, name)
-            console = Console()
+            console = make_console()
             console.print(f"[bold]{name}[/bold]  {family}\n{inspect.getdoc(cls) or ''}\n", highlight=False)
             grid = RichTable("setting", "default", "meaning", box=None, title_justify="left")
             notes = _field_notes(cls)
@@ -94,7 +94,7 @@ def _field_notes(cls: Any) -> dict[str, str]:
 
 def explain(table: Table, results: Path) -> None:
     """Print the settings of a table's first row with their origin, then what each row changes."""
-    console = Console()
+    console = make_console()
     first = table.experiments()[0]
     console.print(
         f"[bold]{table.title}[/bold]  "
@@ -103,8 +103,9 @@ def explain(table: Table, results: Path) -> None:
     if table.note:
         console.print(table.note, highlight=False)
     grid = RichTable("setting", "value", "from", box=None, title="first row", title_justify="left")
+    chosen = {path for path, _ in _flatten(first.to_dict(defaults=False))}
     for path, value in _flatten(first.to_dict()):
-        grid.add_row(path, str(value), _origin(table, path, value))
+        grid.add_row(path, str(value), _origin(table, path) if path in chosen else "default")
     console.print(grid)
     base = dict(_flatten(first.to_dict()))
     runs = RichTable("run", "directory", "state", "differs from the first row by", box=None)
@@ -115,12 +116,11 @@ def explain(table: Table, results: Path) -> None:
     console.print(runs)
 
 
-def _origin(table: Table, path: str, value: Any) -> str:
+def _origin(table: Table, path: str) -> str:
     for known in (path, path.removesuffix(".use")):
         if known in table.origin:
             return table.origin[known]
-    default = dict(_flatten(type(table.experiments()[0])().to_dict()))
-    return "default" if default.get(path) == value else "row"
+    return "row"
 
 
 def _flatten(values: dict[str, Any], where: str = "") -> list[tuple[str, Any]]:
@@ -142,7 +142,7 @@ def prepare_data(name: str, root: Path | None) -> None:
     """Download where possible, decode into the bank, and print the group counts."""
     from fedgroup.data.prepare import prepare
 
-    console = Console()
+    console = make_console()
     from rich.progress import Progress as RichProgress
 
     with RichProgress(console=console) as bars:
@@ -162,7 +162,7 @@ def check_data(name: str, root: Path | None) -> None:
     from fedgroup.data.prepare import check
 
     for line in check(name, root):
-        Console().print(line, soft_wrap=True, highlight=False)
+        make_console().print(line, soft_wrap=True, highlight=False)
 
 
 def show_data(name: str, root: Path | None, out: Path, columns: int) -> None:
@@ -184,7 +184,7 @@ def show_data(name: str, root: Path | None, out: Path, columns: int) -> None:
         Image.fromarray(grid.repeat(zoom, 0).repeat(zoom, 1)).save(out)
     except (OSError, ValueError) as error:
         raise FedgroupError(f"cannot write {out} ({error})") from error
-    console = Console()
+    console = make_console()
     _print_counts(dataset, console)
     console.print(f"Written: {out} (one row per group, in this order)", highlight=False)
 

@@ -38,9 +38,9 @@ class Experiment:
             build(Federation, values.get("federation") or {}, "federation"),
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Full settings."""
-        return {"task": to_dict(self.task), "federation": to_dict(self.federation)}
+    def to_dict(self, defaults: bool = True) -> dict[str, Any]:
+        """Full settings; without `defaults`, only those that differ from them."""
+        return {"task": to_dict(self.task, defaults), "federation": to_dict(self.federation, defaults)}
 
     def to_json(self) -> str:
         """Full settings as JSON; of(json) gives the same id."""

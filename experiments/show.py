@@ -24,6 +24,13 @@ from fedgroup.errors import unknown
 from fedgroup.record import status
 from fedgroup.selection import RULES, counts
 
+
+def make_console() -> Console:
+    """The terminal; where output goes to a file or a pipe, lines are wide instead of wrapped."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
 MARKS = {"waiting": "·", "running": "▶", "done": "✓", "failed": "✗"}
 
 
@@ -50,8 +57,10 @@ def _words(label: dict[str, str]) -> list[str]:
 
 def prepare(table: Table, console: Console) -> None:
     """Load every data set and partition of a table once, before any worker starts: errors come early."""
+    from fedgroup.device import pick
     from fedgroup.task import assign_clients, load_splits
 
+    pick()
     seen = set()
     for experiment in table.experiments():
         task = experiment.task
@@ -65,7 +74,7 @@ def prepare(table: Table, console: Console) -> None:
 
 def run_table(table: Table, results: Path, jobs: int, select: str) -> int:
     """Run what is missing, show progress, report; returns the exit code (1 where a run failed)."""
-    console = Console()
+    console = make_console()
     if select not in RULES:
         raise unknown("selection rule", select, RULES)
     started = time.monotonic()
@@ -149,7 +158,7 @@ class _Plain:
 
 def print_status(table: Table, results: Path) -> None:
     """Print one line per run: state, round, current WGA."""
-    console = Console()
+    console = make_console()
     grid = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
     for head in ("state", "run", "round", "WGA", "directory"):
         grid.add_column(head)
@@ -167,7 +176,7 @@ def print_status(table: Table, results: Path) -> None:
 
 def print_report(table: Table, results: Path, select: str, console: Console | None = None) -> None:
     """Print the table, write its files, and say where they are."""
-    console = console or Console()
+    console = console or make_console()
     found = lines(table, results, select)
     notes = footer(table, found, results, select)
     head, body = cells(table, found)

@@ -5,6 +5,7 @@ note: ...               what to know before reading the numbers
 base: {task: ..., federation: ...}
 scales: {small: {...}, paper: {...}}   laid over base; `scale:` names the default one
 rows: [{label: {METHOD: Median, IID: yes}, set: {federation: {aggregator: median}}}, ...]
+                        (a row may have `scales:` of its own, laid over its `set`)
 seeds: [0, 1, 2]
 paper: table9.csv       the paper's numbers, matched by the label columns
 """
@@ -89,7 +90,7 @@ def load(
         if key not in KEYS:
             raise unknown(f"key in {path.name}", key, KEYS)
     scales = values.get("scales") or {}
-    chosen = scale or values.get("scale") or ""
+    chosen = scale or _scale_of(scales, data) or values.get("scale") or ""
     if chosen and chosen not in scales:
         raise unknown(f"scale of {name}", chosen, scales)
     layers = [("base", values.get("base") or {}), (f"scale {chosen}", scales.get(chosen) or {})]
@@ -107,7 +108,8 @@ def load(
     used = tuple(seeds if seeds is not None else values.get("seeds") or [0])
     rows = []
     for entry in values.get("rows") or []:
-        settings = merge(merge(base, entry.get("set") or {}), over)
+        own = merge(entry.get("set") or {}, (entry.get("scales") or {}).get(chosen) or {})
+        settings = merge(merge(base, own), over)
         label = {str(k): str(v) for k, v in (entry.get("label") or {}).items()}
         try:
             runs = tuple(Experiment.of(merge(settings, {"task": {"seed": seed}})) for seed in used)
@@ -127,6 +129,17 @@ def load(
         paper,
         origin,
     )
+
+
+def _scale_of(scales: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:
+    """The scale made for a data set given with --data: waterbirds chooses the paper's, say."""
+    if data is None:
+        return None
+    for name, settings in scales.items():
+        made_for = ((settings or {}).get("task") or {}).get("data")
+        if data["use"] == (made_for.get("use") if isinstance(made_for, Mapping) else made_for):
+            return str(name)
+    return None
 
 
 def _paths(settings: Any, where: str = "") -> list[str]:

@@ -40,11 +40,14 @@ default = "local"
 
 [superlink.local]
 address = ":local:"
-options.num-supernodes = 4
-options.backend.client-resources.num-cpus = 1
-options.backend.client-resources.num-gpus = 0.0
 TOML
-flwr run . local --stream --run-config \
-  "results=\"$WORK/flower\" federation.rounds=2 task.partition.clients=4 task.train.epochs=1 federation.aggregator.use=\"median\""
+trap 'pkill -f "flower-superlink.*$WORK" 2>/dev/null; rm -rf "$WORK"' EXIT
+flower() {
+  flwr run . local --stream --federation-config "num-supernodes=4" --run-config \
+    "results=\"$WORK/flower\" task.partition.clients=4 task.train.epochs=1 federation.rounds=2 $1"
+}
+flower 'federation.aggregator.use="median"'
 test "$(ls "$WORK"/flower/*/result.json | wc -l)" = 1
+say the same experiment in process gives the same model, bit for bit
+python -m tests.same_model "$WORK"/flower/*/ "$WORK/twin"
 printf '\nsmoke: all passed\n'

@@ -12,13 +12,48 @@ import numpy as np
 from PIL import Image
 
 WATERBIRDS_HEAD = "img_id,img_filename,y,split,place,place_filename"
-ATTRIBUTES = (
-    "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair "
-    "Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair Heavy_Makeup "
-    "High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose "
-    "Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat "
-    "Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young"
-).split()
+ATTRIBUTES = [
+    "5_o_Clock_Shadow",
+    "Arched_Eyebrows",
+    "Attractive",
+    "Bags_Under_Eyes",
+    "Bald",
+    "Bangs",
+    "Big_Lips",
+    "Big_Nose",
+    "Black_Hair",
+    "Blond_Hair",
+    "Blurry",
+    "Brown_Hair",
+    "Bushy_Eyebrows",
+    "Chubby",
+    "Double_Chin",
+    "Eyeglasses",
+    "Goatee",
+    "Gray_Hair",
+    "Heavy_Makeup",
+    "High_Cheekbones",
+    "Male",
+    "Mouth_Slightly_Open",
+    "Mustache",
+    "Narrow_Eyes",
+    "No_Beard",
+    "Oval_Face",
+    "Pale_Skin",
+    "Pointy_Nose",
+    "Receding_Hairline",
+    "Rosy_Cheeks",
+    "Sideburns",
+    "Smiling",
+    "Straight_Hair",
+    "Wavy_Hair",
+    "Wearing_Earrings",
+    "Wearing_Hat",
+    "Wearing_Lipstick",
+    "Wearing_Necklace",
+    "Wearing_Necktie",
+    "Young",
+]
 BLOND, MALE = ATTRIBUTES.index("Blond_Hair"), ATTRIBUTES.index("Male")
 
 
@@ -93,15 +128,13 @@ def write_celeba(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> 
         lines = [str(len(cells)), " ".join(ATTRIBUTES) + " "]
         lines += [f"{n} " + " ".join(f"{v:>2}" for v in row) for n, row in zip(names, signs, strict=True)]
         (root / "list_attr_celeba.txt").write_bytes("\r\n".join(lines).encode() + b"\r\n")
-        text = "".join(f"{n} {s}\r\n" for n, s in zip(names, parts, strict=True))
-        (root / "list_eval_partition.txt").write_bytes(text.encode())
+        write_celeba_splits(root, dialect, cells)
     elif dialect in ("kaggle", "george"):
         sep, end = (",", "\n") if dialect == "kaggle" else (" ", "\r\n")
         head = sep.join(["image_id", *ATTRIBUTES])
         body = [sep.join([n, *row]) for n, row in zip(names, signs, strict=True)]
         (root / "list_attr_celeba.csv").write_bytes(end.join([head, *body]).encode())
-        pairs = [f"{n}{sep}{s}" for n, s in zip(names, parts, strict=True)]
-        (root / "list_eval_partition.csv").write_bytes(end.join([f"image_id{sep}partition", *pairs]).encode())
+        write_celeba_splits(root, dialect, cells)
     elif dialect == "jtt":
         head = ",".join(["", "image_id", *ATTRIBUTES, "split"])
         body = [
@@ -117,6 +150,19 @@ def write_celeba(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> 
         (root / "metadata_celeba.csv").write_text("\n".join(["id,filename,split,y,a", *rows]) + "\n")
     else:
         raise ValueError(dialect)
+
+
+def write_celeba_splits(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> None:
+    """Write CelebA's split file as the official, kaggle or george copies have it."""
+    root.mkdir(parents=True, exist_ok=True)
+    pairs = [(f"{n + 1:06d}.jpg", split) for n, (_, split) in enumerate(cells)]
+    if dialect == "official":
+        text = "".join(f"{name} {split}\r\n" for name, split in pairs)
+        (root / "list_eval_partition.txt").write_bytes(text.encode())
+        return
+    sep, end = (",", "\n") if dialect == "kaggle" else (" ", "\r\n")
+    lines = [f"image_id{sep}partition", *(f"{name}{sep}{split}" for name, split in pairs)]
+    (root / "list_eval_partition.csv").write_bytes(end.join(lines).encode())
 
 
 def idx(path: Path, array: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> None:

@@ -1,0 +1,211 @@
+"""The command line as a person uses it: real processes, exit codes, one-line errors, kill and resume."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from experiments.__main__ import main
+from tests.data import fixtures
+
+TABLE = """
+title: A toy table
+base:
+  task:
+    data: tests.toy:ToyData
+    model: tests.toy:ToyModel
+    partition: {use: iid, clients: 8}
+    train: {epochs: 1, batch_size: 4}
+  federation: {rounds: ROUNDS, fraction: 0.5}
+rows:
+  - {label: {METHOD: FedAvg, "IID?": "yes"}, set: {}}
+  - {label: {METHOD: Median, "IID?": "yes"}, set: {federation: {aggregator: median}}}
+seeds: [0, 1]
+"""
+ROOT = Path(__file__).parent.parent.parent
+
+
+def fedgroup(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(
+        [sys.executable, "-m", "experiments", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.yaml"
+    path.write_text(TABLE.replace("ROUNDS", "4"))
+    return path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    kept = ("rounds.jsonl", "clients.jsonl", "partition.csv", "result.json", "best.npz")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("*/*") if p.name in kept}
+
+
+def test_run_status_report_and_again(table: Path, tmp_path: Path) -> None:
+    first = fedgroup("run", str(table), "--jobs", "2", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr + first.stdout
+    assert "4 runs, 0 done" in first.stdout
+    reports = tmp_path / "results" / "reports" / "toy"
+    assert {p.name for p in reports.iterdir()} == {
+        "report.md", "summary.csv", "runs.csv", "curves.png", "groups.png"
+    }  # fmt: skip
+    text = (reports / "report.md").read_text()
+    assert "n = 2 seed(s) of [0, 1]" in text
+    assert "Selection: best_val_wga" in text
+    summary = pd.read_csv(reports / "summary.csv")
+    assert set(summary["selection"]) == {"best_val_wga", "final", "last10"}
+    runs = pd.read_csv(reports / "runs.csv")
+    assert len(runs) == 2 * 2 * 3
+    # a drop is the difference of the two runs of one seed
+    one = runs[(runs["selection"] == "final") & (runs["seed"] == 1)].set_index("METHOD")
+    assert one.loc["Median", "wga_drop"] == pytest.approx(one.loc["FedAvg", "wga"] - one.loc["Median", "wga"])
+    again = fedgroup("run", str(table), cwd=tmp_path)
+    assert "4 runs, 4 done" in again.stdout
+    assert again.stdout.count("✓") == 0
+    state = fedgroup("status", str(table), cwd=tmp_path).stdout
+    assert state.count("done") == 4
+    final = fedgroup("report", str(table), "--select", "final", cwd=tmp_path)
+    assert "Selection: final" in final.stdout
+
+
+def test_a_killed_run_is_continued_to_the_same_bytes(table: Path, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    slow = TABLE.replace("ROUNDS", "60").replace("epochs: 1", "epochs: 3")
+    table.write_text(slow)
+    assert fedgroup("run", str(table), "--results", str(whole), cwd=tmp_path).returncode == 0
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "experiments", "run", str(table), "--results", str(cut)]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True,
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        lines = [p.read_bytes().count(b"\n") for p in cut.glob("*/rounds.jsonl")]
+        if any(10 < n < 50 for n in lines):
+            break
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)  # parent, fork server and workers alike
+    process.wait()
+    assert "interrupted" in fedgroup("status", str(table), "--results", str(cut), cwd=tmp_path).stdout
+    assert fedgroup("run", str(table), "--results", str(cut), cwd=tmp_path).returncode == 0
+    assert files(cut) == files(whole)
+
+
+def test_one_failing_run_leaves_the_others_alone(table: Path, tmp_path: Path) -> None:
+    text = TABLE.replace("ROUNDS", "2") + "\n"
+    text = text.replace("seeds: [0, 1]", "seeds: [0]").replace(
+        "aggregator: median", "aggregator: {use: sparsefed, k: 5000}"
+    )
+    table.write_text(text)
+    done = fedgroup("run", str(table), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "✗ Median" in done.stdout
+    assert "D = 126 coordinates" in done.stdout
+    assert "not run" in done.stdout  # the row is marked, the other is reported
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "demmo"], "no table called 'demmo'; did you mean 'demo'"),
+        (["run", "missing.yaml"], "no table file at missing.yaml"),
+        (["run", "demo", "--scale", "huge"], "no scale of demo called 'huge'"),
+        (["run", "demo", "--seeds", "a,b"], "--seeds 'a,b' is not a list of whole numbers"),
+        (["run", "demo", "--seeds", "1,1"], "must be distinct"),
+        (["run", "demo", "--jobs", "-1"], "--jobs must be at least 0"),
+        (["run", "demo", "--set", "task.train.lr=fast"], "task.train.lr"),
+        (["run", "demo", "--set", "task.train.lrr=0.1"], "did you mean 'lr'"),
+        (["run", "demo", "--set", "rounds=3"], "no part of a spec called 'rounds'"),
+        (["run", "demo", "--set", "federation.aggregator=medain"], "did you mean 'median'"),
+        (["run", "demo", "--set", "federation.aggregator={use: trimmed_mean, trim: 5}"], "TrimmedMean needs 11"),
+        (["run", "demo", "--data", "folder", "--root", "nowhere"], "cannot read"),
+        (["run", "demo", "--root", "nowhere"], "give --data too"),
+        (["run", "demo", "--select", "best"], "no selection rule called 'best'"),
+        (["run", "demo", "--device", "cuda:99"], "device 'cuda:99' is not usable here"),
+        (["report", "demo"], "no run of table demo is finished"),
+        (["list", "medain"], "no component called 'medain'"),
+        (["data", "show", "birds"], "no component called 'birds'"),
+        (["data", "show", "synthbirds", "--root", "x"], "no setting in task.data called 'root'"),
+        (["data", "prepare", "birds"], "no data set to prepare called 'birds'"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FEDGROUP_DEVICE", "auto")  # --device sets it; this undoes it afterwards
+    monkeypatch.setattr(sys, "argv", ["fedgroup", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_help_teaches_and_is_fast(tmp_path: Path) -> None:
+    done = fedgroup("--help", cwd=tmp_path)
+    assert "fedgroup run demo" in done.stdout
+    code = "import sys, experiments.__main__; print(sorted({'torch','flwr','pandas','matplotlib','numpy'} & set(sys.modules)))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "[]", "no heavy import before a command runs"
+
+
+def test_list_and_show(tmp_path: Path) -> None:
+    listed = fedgroup("list", cwd=tmp_path).stdout
+    for name in ("demo", "table9", "synthbirds", "minority_holders", "resnet18", "sparsefed"):
+        assert name in listed
+    one = fedgroup("list", "sparsefed", cwd=tmp_path).stdout
+    assert "rho" in one
+    assert "the paper runs 0 and 0.9" in one
+    shown = fedgroup("show", "table9", "--scale", "paper", "--set", "task.train.lr=0.5", cwd=tmp_path).stdout
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
+    assert "--set" in lines["task.train.lr"]
+    assert "scale paper" in lines["task.data.use"]
+    assert "default" in lines["task.train.momentum"]
+
+
+def test_table9_on_a_waterbirds_fixture(tmp_path: Path) -> None:
+    """The README's command for the real data set, on a tiny copy in the exact on-disk format."""
+    root = fixtures.waterbirds(tmp_path / "wb", per_cell=5)
+    settings = (
+        "task.data.allow_variant=true", "task.data.size=32", "task.model.init=scratch",
+        "task.partition.clients=5", "task.train.epochs=1", "task.train.batch_size=2",
+        "federation.fraction=1.0", "federation.rounds=1",
+    )  # fmt: skip
+    tiny = [part for setting in settings for part in ("--set", setting)]
+    done = fedgroup(
+        "run", "table9", "--data", "waterbirds", "--root", str(root), "--seeds", "0", *tiny, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Data waterbirds, scale paper, model ResNet18 (11,177,538 parameters)" in done.stdout
+    assert "7 runs" in done.stdout
+    refused = fedgroup("run", "table9", "--data", "waterbirds", "--root", str(root), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "group counts train 5/5/5/5" in refused.stderr
+
+
+def test_json_of_a_result_is_strict(table: Path, tmp_path: Path) -> None:
+    assert fedgroup("run", str(table), cwd=tmp_path).returncode == 0
+
+    def refuse(name: str) -> Any:
+        raise AssertionError(name)
+
+    for path in (tmp_path / "results").glob("*/*.json"):
+        json.loads(path.read_text(), parse_constant=refuse)
