@@ -73,7 +73,7 @@ class LocalGrid(Grid):
         self,
         messages: Iterable[Message],
         *,
-        timeout: float | None = None,  # noqa: ARG002 - nothing to wait for
+        timeout: float | None = None,
     ) -> Iterable[Message]:
         """Handle every message in order; a client that raises gives an error reply."""
         return [self._handle(message) for message in messages]

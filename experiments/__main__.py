@@ -162,6 +162,19 @@ def report(
     print_report(_table(table, scale, seeds, set_, data, root), results, select)
 
 
+@app.command()
+def check(
+    rule: Annotated[str, typer.Argument(help="An aggregation rule: my_pkg.mod:MyRule, or a short name.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the rule, e.g. --set f=3. Repeatable.")
+    ] = None,
+) -> None:
+    """Check a rule against the public contract: order, shapes, inputs, state, cohort size, influence."""
+    from experiments.catalogue import check_rule
+
+    raise typer.Exit(check_rule(rule, set_ or []))
+
+
 @data_app.command("prepare")
 def data_prepare(
     name: Annotated[str, typer.Argument(help="fashion, waterbirds or celeba.")],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from fedgroup import data, model
 from fedgroup.data import partition
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.record import status
-from fedgroup.spec import build, resolve, to_dict
+from fedgroup.spec import build, merge, override, resolve, to_dict
 from fedgroup.task import Task, load_splits
+from strategies.contract import check_aggregator
 
 FAMILIES = {
     "data sets (task.data)": data.NAMES,
@@ -136,6 +138,25 @@ def _dataset(name: str, root: Path | None) -> Any:
     if root is not None:
         settings["root"] = str(root.expanduser().resolve())
     return build(Task, {"data": settings}, "task").data
+
+
+def check_rule(name: str, assignments: list[str]) -> int:
+    """Print one line per check of the contract; returns 1 where one failed."""
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        settings = merge(settings, override(assignment))
+    rule = build(resolve(strategies.NAMES, name), settings, name)
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    console = make_console()
+    failed = 0
+    for check, question, seen in check_aggregator(rule):
+        failed += seen is not None
+        mark = "[green]✓[/green]" if seen is None else "[red]✗[/red]"
+        console.print(f"{mark} {check}: {question}", highlight=False)
+        if seen is not None:
+            console.print(f"    {seen}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{failed} checks failed" if failed else "all checks passed", highlight=False)
+    return 1 if failed else 0
 
 
 def prepare_data(name: str, root: Path | None) -> None:

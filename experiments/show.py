@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -89,7 +90,9 @@ def run_table(table: Table, results: Path, jobs: int, select: str) -> int:
     failed = [run for run in watched if run.state == "failed"]
     for run in failed:
         console.print(
-            f"[red]✗ {run.label}[/red] ({run.experiment.id}): {run.reason}", soft_wrap=True, highlight=False
+            f"[red]✗ {run.label}[/red] ({run.experiment.id}): {escape(run.reason)}",
+            soft_wrap=True,
+            highlight=False,
         )
     if any(status(results / e.id) == "done" for e, _ in runs):
         print_report(table, results, select, console)

@@ -45,6 +45,23 @@ class Aggregator(Protocol):
         ...
 
 
+def influence_of(
+    rule: Aggregator,
+    state: State,
+    theta: Vector,
+    clients: Sequence[Vector],
+    weights: NDArray[np.float64],
+    new: Vector,
+) -> NDArray[np.float64] | None:
+    """Ask a rule how much each client decided: shares (N,) that sum to 1; None where it cannot say.
+
+    A rule says so with an optional method `influence(state, theta, clients, weights, new)`, given the
+    state before the step and the vector after it: the share of coordinates or of weight that survived.
+    """
+    ask = getattr(rule, "influence", None)
+    return None if ask is None else ask(state, theta, clients, weights, new)
+
+
 def require_clients(rule: Aggregator, count: int) -> None:
     """Refuse a cohort that is too small; no setting of a rule is ever lowered to fit."""
     needed = rule.min_clients()

@@ -28,13 +28,13 @@ class FedAvg:
     def min_clients(self) -> int:
         return 1
 
-    def init(self, theta: Vector) -> State:  # noqa: ARG002 - the protocol's signature
+    def init(self, theta: Vector) -> State:
         return {}
 
     def step(
         self,
         state: State,
-        theta: Vector,  # noqa: ARG002
+        theta: Vector,
         clients: Sequence[Vector],
         weights: NDArray[np.float64],
     ) -> tuple[Vector, State]:
@@ -43,6 +43,18 @@ class FedAvg:
         if self.weighted:
             return kernels.mean(clients, shares(weights, len(clients))), state
         return kernels.mean(clients), state
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """The averaging weights p_i, (N,)."""
+        n = len(clients)
+        return shares(weights, n) if self.weighted else np.full(n, 1 / n)
 
 
 def shares(weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ partition id, and every reply is checked before the rule sees it.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights
 from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit
-from strategies.aggregator import State
+from strategies.aggregator import State, Vector, influence_of
 from strategies.federation import Federation
 
 
@@ -63,6 +63,8 @@ class Hosted(Strategy):
         weights: Weights,
         state: State,
         first: int = 0,
+        minority: tuple[int, ...] = (),
+        root: Callable[[int, Weights], Vector] | None = None,
     ) -> None:
         self.federation = federation
         self.layout = layout
@@ -72,6 +74,8 @@ class Hosted(Strategy):
         self.weights = weights
         self.state = state
         self.first = first
+        self.minority = minority
+        self.root = root
         self.log = RoundLog([])
         self._sent_at = 0.0
 
@@ -79,8 +83,8 @@ class Hosted(Strategy):
         self,
         server_round: int,
         arrays: ArrayRecord,
-        config: ConfigRecord,  # noqa: ARG002 - Flower's signature
-        grid: Grid,  # noqa: ARG002
+        config: ConfigRecord,
+        grid: Grid,
     ) -> Iterable[Message]:
         """Address the round's cohort, by partition id."""
         number = self.first + server_round
@@ -114,9 +118,12 @@ class Hosted(Strategy):
             self._refuse_hopeless(number)
             self.log.seconds["aggregate"] = time.perf_counter() - start
             return None, None
-        before = self.weights
-        self.weights, self.state = self._aggregate(updates, number)
+        before, state = self.weights, self.state
+        if self.root is not None:
+            state = {**state, "root": self.root(number, before)}
+        self.weights, self.state = self._aggregate(state, updates, number)
         self._describe(before, updates)
+        self._weigh(state, before, updates)
         record = to_record(self.weights)
         self.log.seconds["aggregate"] = time.perf_counter() - start
         return record, MetricRecord({"admitted": len(updates)})
@@ -172,13 +179,11 @@ class Hosted(Strategy):
                 f"round {number}: all {len(rows)} clients failed; the first says: {rows[0]['reason']}"
             )
 
-    def _aggregate(self, updates: list[Update], number: int) -> tuple[Weights, State]:
+    def _aggregate(self, state: State, updates: list[Update], number: int) -> tuple[Weights, State]:
         rule = self.federation.rule()
-        samples = np.array([update.examples for update in updates], np.float64)
+        samples = _samples(updates)
         try:
-            theta, state = rule.step(
-                self.state, self.weights.theta, [u.weights.theta for u in updates], samples
-            )
+            theta, state = rule.step(state, self.weights.theta, [u.weights.theta for u in updates], samples)
         except FedgroupError as error:
             raise FedgroupError(f"round {number}: {error}") from error
         counters = np.maximum.reduce([u.weights.counters for u in updates])
@@ -226,6 +231,24 @@ class Hosted(Strategy):
             if array.dtype == np.float32:
                 self.log.diagnostics[f"{name}_norm"] = float(np.linalg.norm(array))
 
+    def _weigh(self, state: State, before: Weights, updates: list[Update]) -> None:
+        """The group lens: each client's influence, and minority holders' against the others'."""
+        vectors = [update.weights.theta for update in updates]
+        rule, after = self.federation.rule(), self.weights.theta
+        shares = influence_of(rule, state, before.theta, vectors, _samples(updates), after)
+        if shares is None:
+            return
+        rows = {row["client"]: row for row in self.log.clients}
+        holders: list[float] = []
+        others: list[float] = []
+        for update, share in zip(updates, shares.tolist(), strict=True):
+            rows[update.client]["influence"] = share
+            holds = any(update.groups[g] for g in self.minority if g < len(update.groups))
+            (holders if holds else others).append(share)
+        if holders and others and sum(others):
+            ratio = (sum(holders) / len(holders)) / (sum(others) / len(others))
+            self.log.diagnostics["minority_influence"] = ratio
+
     def configure_evaluate(self, *_: Any) -> Iterable[Message]:
         """No client-side evaluation: groups are measured on the server's val and test splits."""
         return []
@@ -236,6 +259,10 @@ class Hosted(Strategy):
 
     def summary(self) -> None:
         """Flower logs the start itself."""
+
+
+def _samples(updates: list[Update]) -> NDArray[np.float64]:
+    return np.array([update.examples for update in updates], np.float64)
 
 
 def query_roster(grid: Grid, clients: int, wait: float = 120.0) -> dict[int, int]:

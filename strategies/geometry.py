@@ -83,6 +83,12 @@ def combine(
     return out
 
 
+def clip_scales(lengths: Matrix, bound: float) -> Matrix:
+    """Factor min(1, bound / length) per update; (N,) float64."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(lengths > bound, bound / lengths, 1.0)
+
+
 def _total(parts: list[Matrix], shape: tuple[int, ...]) -> Matrix:
     total = np.zeros(shape)
     with np.errstate(invalid="ignore", over="ignore"):

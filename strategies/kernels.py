@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import Vector
-from strategies.chunks import Rows, check_vectors, for_chunks
+from strategies.chunks import BLOCK, Rows, check_vectors, for_chunks
 from strategies.networks import MAX_WIRES, program
 
 Finish = Callable[[list[Vector], Vector], None]
@@ -37,6 +37,31 @@ def trimmed_mean(
     if trim < 0 or n < 2 * trim + 1:
         raise FedgroupError(f"cannot trim {trim} per side of {n} clients: needs at least {2 * trim + 1}")
     return ordered(clients, range(trim, n - trim), _ascending_mean, chunk=chunk, threads=threads)
+
+
+def survival(
+    clients: Sequence[Vector], low: int, high: int, *, chunk: int | None = None, threads: int | None = None
+) -> NDArray[np.float64]:
+    """Share of the values within ranks low..high that each client gives; (N of (D,)) -> (N,) summing to 1.
+
+    A client's value counts on a coordinate where it lies between the values of those two ranks, so tied
+    clients all count.
+    """
+    n = len(clients)
+    counts = np.zeros(n)
+    size = check_vectors(clients)
+    ranks = (low, high) if low < high else (low,)
+    step = chunk or BLOCK
+    for start in range(0, size, step):
+        part = [client[start : start + step] for client in clients]
+        bounds = [ordered(part, range(rank, rank + 1), _first, threads=threads) for rank in ranks]
+        for i, values in enumerate(part):
+            counts[i] += np.count_nonzero((values >= bounds[0]) & (values <= bounds[-1]))
+    return counts / counts.sum() if counts.sum() else np.full(n, 1 / n)
+
+
+def _first(values: list[Vector], out: Vector) -> None:
+    out[:] = values[0]
 
 
 def ordered(

@@ -24,16 +24,28 @@ class Median:
     def min_clients(self) -> int:
         return 1
 
-    def init(self, theta: Vector) -> State:  # noqa: ARG002 - the protocol's signature
+    def init(self, theta: Vector) -> State:
         return {}
 
     def step(
         self,
         state: State,
-        theta: Vector,  # noqa: ARG002
+        theta: Vector,
         clients: Sequence[Vector],
-        weights: NDArray[np.float64],  # noqa: ARG002
+        weights: NDArray[np.float64],
     ) -> tuple[Vector, State]:
         """New weights (D,) float32, the same bits for any client order."""
         require_clients(self, len(clients))
         return kernels.median(clients), state
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """Share of coordinates whose median is (half) this client's value, (N,)."""
+        n = len(clients)
+        return kernels.survival(clients, (n - 1) // 2, n // 2)

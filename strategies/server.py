@@ -15,6 +15,7 @@ from torch import nn
 from fedgroup.data.partition import group_table, partition_hash
 from fedgroup.dataset import Ints, Splits
 from fedgroup.device import pick
+from fedgroup.errors import FedgroupError
 from fedgroup.evaluate import count
 from fedgroup.groups import Counts
 from fedgroup.layout import Layout, Weights, read, write
@@ -25,6 +26,7 @@ from fedgroup.task import Task, assign_clients, load_splits
 from strategies.cohort import schedule, schedule_hash
 from strategies.federation import Federation
 from strategies.flower import Hosted, query_roster, to_record
+from strategies.root import RootTrainer
 
 OnRound = Callable[[int, dict[str, Any]], None]
 
@@ -89,12 +91,23 @@ class Server:
             weights,
             state,
             first,
+            minority=self.splits.train.info.tiers.get("LRG-1", ()),
+            root=self._root_trainer(),
         )
         if first == 0 and found is None:
             self._after_round(0)
         if first < rounds:
             self.strategy.start(grid, to_record(weights), rounds - first, evaluate_fn=self._evaluate_fn)
         self._finish(schedule_hash(cohorts))
+
+    def _root_trainer(self) -> RootTrainer | None:
+        """Server-side training, for rules that carry a root set."""
+        rule = self.federation.rule()
+        size = getattr(rule, "root_size", None)
+        if size is None:
+            return None
+        kind = getattr(rule, "root_set", "natural")
+        return RootTrainer(self.task, self.splits.train, kind, size, self.model, self.device)
 
     def _evaluate_fn(self, server_round: int, _: ArrayRecord) -> MetricRecord | None:
         if server_round > 0:
@@ -148,8 +161,6 @@ class Server:
         self.run.checkpoint(number, arrays, facts)
 
     def _restore(self, found: Checkpoint) -> tuple[Weights, dict[str, Any], int]:
-        from fedgroup.errors import FedgroupError
-
         if found.facts["layout"] != self.layout.hash():
             raise FedgroupError(
                 f"the checkpoint in {self.run.folder} belongs to another model layout: delete the folder"
@@ -193,10 +204,16 @@ class Server:
                     "cohorts": cohorts,
                     "layout": self.layout.hash(),
                 },
+                "minority_influence": _mean([row.get("minority_influence") for row in rows]),
                 "buffers": self.federation.buffer_policy(),
                 "parameters": self.layout.length("theta"),
             }
         )
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _save_partition(folder: Path, shards: tuple[Ints, ...], splits: Splits) -> None:

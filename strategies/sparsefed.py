@@ -98,12 +98,14 @@ class SparseFed:
         state: State,
         theta: Vector,
         clients: Sequence[Vector],
-        weights: NDArray[np.float64],  # noqa: ARG002
+        weights: NDArray[np.float64],
     ) -> tuple[Vector, State]:
         """New weights and state; raises FedgroupError when state or result is no longer finite."""
         require_clients(self, len(clients))
         k = self.count(check_vectors(clients, len(theta)))
-        scales = None if self.clip is None else clip_scales(clients, theta, self.clip)
+        scales = None
+        if self.clip is not None:
+            scales = geometry.clip_scales(geometry.norms(clients, theta), self.clip).astype(np.float32)
         new, momentum, value = self._accumulate(state, theta, clients, scales)
         chosen = top_k(value, k)
         update = value[chosen]
@@ -121,6 +123,19 @@ class SparseFed:
         if self.masking:
             momentum[sent] = 0
         return new, {"momentum": momentum, "error": error}
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """Share of the updates' magnitude on the coordinates sent: sum over S of |d_i|, (N,)."""
+        sent = np.flatnonzero(new != theta)
+        mass = np.array([np.abs(client[sent] - theta[sent]).sum(dtype=np.float64) for client in clients])
+        return mass / mass.sum() if mass.sum() else np.full(len(clients), 1 / len(clients))
 
     def _accumulate(
         self, state: State, theta: Vector, clients: Sequence[Vector], scales: Vector | None
@@ -173,10 +188,3 @@ class SparseFed:
             "update_norm": float(np.linalg.norm(sent)),
             "selected": float(len(moved)),
         }
-
-
-def clip_scales(clients: Sequence[Vector], theta: Vector, bound: float) -> Vector:
-    """Factor min(1, bound / ||w_i - theta||) per client; (N,) float32."""
-    lengths = geometry.norms(clients, theta)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(lengths > bound, bound / lengths, 1.0).astype(np.float32)

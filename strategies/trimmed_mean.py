@@ -32,16 +32,27 @@ class TrimmedMean:
     def min_clients(self) -> int:
         return 2 * self.trim + 1
 
-    def init(self, theta: Vector) -> State:  # noqa: ARG002 - the protocol's signature
+    def init(self, theta: Vector) -> State:
         return {}
 
     def step(
         self,
         state: State,
-        theta: Vector,  # noqa: ARG002
+        theta: Vector,
         clients: Sequence[Vector],
-        weights: NDArray[np.float64],  # noqa: ARG002
+        weights: NDArray[np.float64],
     ) -> tuple[Vector, State]:
         """New weights (D,) float32, the same bits for any client order."""
         require_clients(self, len(clients))
         return kernels.trimmed_mean(clients, self.trim), state
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """Share of the surviving values that are this client's, (N,)."""
+        return kernels.survival(clients, self.trim, len(clients) - self.trim - 1)

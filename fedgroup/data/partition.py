@@ -273,7 +273,7 @@ class Lists:
     complete: bool = True
     """Every sample must be dealt to some client."""
 
-    def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:  # noqa: ARG002 - nothing is drawn
+    def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
         """Read and check the lists."""
         path = Path(self.file).expanduser()
         try:

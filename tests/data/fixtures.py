@@ -66,13 +66,18 @@ def picture(path: Path, size: tuple[int, int], colour: tuple[int, int, int], gre
     (image.convert("L") if grey else image).save(path, quality=95)
 
 
-def waterbirds(root: Path, per_cell: int = 2, images: bool = True) -> Path:
-    """Waterbirds' tree with `per_cell` birds per split and group, interleaved splits, one grey JPEG."""
+def waterbirds(
+    root: Path, per_cell: int = 2, images: bool = True, groups: Sequence[int] = (0, 1, 2, 3)
+) -> Path:
+    """Waterbirds' tree with interleaved splits and one grey JPEG.
+
+    Every split holds `per_cell` birds for each entry of `groups`; an entry may occur several times.
+    """
     folder = root / "waterbird_complete95_forest2water2"
     species = ("001.Black_footed_Albatross", "017.Cardinal", "052.Pied_billed_Grebe")
     rows = []
-    for number in range(per_cell * 12):
-        group, split = number % 4, (number // 4) % 3
+    for number in range(per_cell * 3 * len(groups)):
+        group, split = groups[number % len(groups)], (number // len(groups)) % 3
         y, place = divmod(group, 2)
         name = f"{species[number % 3]}/{species[number % 3][4:]}_{number:04d}_{number + 7}.jpg"
         scene = "/o/ocean/00002178.jpg" if place else "/b/bamboo_forest/00000043.jpg"

@@ -183,10 +183,10 @@ def test_list_and_show(tmp_path: Path) -> None:
 
 def test_table9_on_a_waterbirds_fixture(tmp_path: Path) -> None:
     """The README's command for the real data set, on a tiny copy in the exact on-disk format."""
-    root = fixtures.waterbirds(tmp_path / "wb", per_cell=5)
+    root = fixtures.waterbirds(tmp_path / "wb", per_cell=2, groups=[0] * 11 + [1, 2, 3, 3, 3, 3])
     settings = (
         "task.data.allow_variant=true", "task.data.size=32", "task.model.init=scratch",
-        "task.partition.clients=5", "task.train.epochs=1", "task.train.batch_size=2",
+        "task.partition.clients=5", "task.train.epochs=1", "task.train.batch_size=16",
         "federation.fraction=1.0", "federation.rounds=1",
     )  # fmt: skip
     tiny = [part for setting in settings for part in ("--set", setting)]
@@ -198,7 +198,7 @@ def test_table9_on_a_waterbirds_fixture(tmp_path: Path) -> None:
     assert "7 runs" in done.stdout
     refused = fedgroup("run", "table9", "--data", "waterbirds", "--root", str(root), cwd=tmp_path)
     assert refused.returncode == 2
-    assert "group counts train 5/5/5/5" in refused.stderr
+    assert "group counts train 22/2/2/8" in refused.stderr
 
 
 def test_json_of_a_result_is_strict(table: Path, tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Centred clipping."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgroup.errors import FedgroupError
+from strategies.aggregator import State, Vector, require_clients
+from strategies.geometry import clip_scales, combine, norms
+
+
+@dataclass(frozen=True)
+class CentredClipping:
+    """Clip around a centre that is carried from round to round (Karimireddy et al., ICML 2021).
+
+    v <- v + 1/N sum_i (d_i - v) min(1, tau / ||d_i - v||), `iterations` times;  w' = w + v. State: v (D,).
+    """
+
+    coordinatewise: ClassVar[bool] = False
+
+    tau: float | None = None
+    """Clipping radius; default: the cohort's median distance from the centre, in every iteration."""
+    iterations: int = 1
+    """Iterations per round."""
+    carry: bool = True
+    """Start from the last round's v (the paper's); else from 0."""
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1 or (self.tau is not None and not 0 < self.tau < float("inf")):
+            raise FedgroupError(f"tau {self.tau} and iterations {self.iterations} must be positive")
+
+    def min_clients(self) -> int:
+        return 1
+
+    def init(self, theta: Vector) -> State:
+        """The centre v starts at 0."""
+        return {"centre": np.zeros(theta.shape, np.float32)}
+
+    def step(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+    ) -> tuple[Vector, State]:
+        """New weights (D,) and the centre; unweighted."""
+        require_clients(self, len(clients))
+        at = theta + state["centre"] if self.carry else theta
+        for _ in range(self.iterations):
+            at = combine(at, clients, self._scales(at, clients) / len(clients))
+        return at, {"centre": at - theta}
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """Share of each client's weight after clipping in the first iteration, (N,)."""
+        at = theta + state["centre"] if self.carry else theta
+        scales = self._scales(at, clients)
+        return np.asarray(scales / scales.sum())
+
+    def _scales(self, at: Vector, clients: Sequence[Vector]) -> NDArray[np.float64]:
+        lengths = norms(clients, at)
+        return clip_scales(lengths, float(np.median(lengths)) if self.tau is None else self.tau)

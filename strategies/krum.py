@@ -1,0 +1,119 @@
+"""Krum and Multi-Krum."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgroup.errors import FedgroupError
+from strategies import kernels
+from strategies.aggregator import State, Vector, require_clients
+from strategies.geometry import gram, squared_distances
+
+
+def scores(theta: Vector, clients: Sequence[Vector], f: int) -> NDArray[np.float64]:
+    """Krum scores (N,): sum of the squared distances to the N - f - 2 nearest other clients.
+
+    Distances are taken on updates: from a Gram matrix of raw weights cancellation picks wrong clients.
+    """
+    distances = squared_distances(gram(clients, theta))
+    near = np.sort(distances, axis=1)[:, 1 : len(clients) - f - 1]  # column 0 is the client itself
+    return np.asarray(near.sum(axis=1))
+
+
+@dataclass(frozen=True)
+class MultiKrum:
+    """Mean of the m clients of lowest Krum score (Blanchard et al., NeurIPS 2017, section 4).
+
+    score(i) = sum of ||d_i - d_j||^2 over the N - f - 2 nearest j;  w' = mean of the m lowest (ties:
+    lowest client id). Needs N >= 2f + 3.
+    """
+
+    coordinatewise: ClassVar[bool] = False
+
+    f: int = 2
+    """Clients per round assumed bad."""
+    m: int | None = None
+    """Clients averaged; default N - f."""
+
+    def __post_init__(self) -> None:
+        if self.f < 0 or (self.m is not None and self.m < 1):
+            raise FedgroupError(f"f must be at least 0 and m at least 1, got f={self.f}, m={self.m}")
+
+    def min_clients(self) -> int:
+        return max(2 * self.f + 3, self.m or 1)
+
+    def init(self, theta: Vector) -> State:
+        return {}
+
+    def chosen(self, theta: Vector, clients: Sequence[Vector]) -> NDArray[np.int64]:
+        """Positions of the clients averaged, ascending."""
+        count = len(clients) - self.f if self.m is None else self.m
+        return np.sort(np.argsort(scores(theta, clients, self.f), kind="stable")[:count])
+
+    def step(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+    ) -> tuple[Vector, State]:
+        """New weights (D,); unweighted."""
+        require_clients(self, len(clients))
+        return kernels.mean([clients[i] for i in self.chosen(theta, clients)]), state
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """1/m for the clients averaged, 0 for the others, (N,)."""
+        chosen = self.chosen(theta, clients)
+        share = np.zeros(len(clients))
+        share[chosen] = 1 / len(chosen)
+        return share
+
+
+@dataclass(frozen=True)
+class Krum:
+    """The single client of lowest Krum score (Blanchard et al., NeurIPS 2017, equation 2).
+
+    w' = w_i*,  i* = argmin_i sum of ||d_i - d_j||^2 over the N - f - 2 nearest j. Needs N >= 2f + 3.
+    """
+
+    coordinatewise: ClassVar[bool] = False
+
+    f: int = 2
+    """Clients per round assumed bad."""
+
+    def __post_init__(self) -> None:
+        MultiKrum(self.f)
+
+    def min_clients(self) -> int:
+        return 2 * self.f + 3
+
+    def init(self, theta: Vector) -> State:
+        return {}
+
+    def step(
+        self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
+    ) -> tuple[Vector, State]:
+        """New weights (D,): a copy of one client's."""
+        require_clients(self, len(clients))
+        return MultiKrum(self.f, 1).step(state, theta, clients, weights)
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """1 for the chosen client, (N,)."""
+        return MultiKrum(self.f, 1).influence(state, theta, clients, weights, new)

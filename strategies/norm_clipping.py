@@ -1,0 +1,64 @@
+"""Norm clipping."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgroup.errors import FedgroupError
+from strategies.aggregator import State, Vector, require_clients
+from strategies.geometry import clip_scales, combine, norms
+
+
+@dataclass(frozen=True)
+class NormClipping:
+    """Average of clipped updates (Sun et al., 2019, "Can you really backdoor federated learning?").
+
+    w' = w + 1/N sum_i d_i min(1, b / ||d_i||),  d_i = w_i - w,  b = `bound`, or the median of the
+    cohort's norms ||d_i||, which needs no tuning.
+    """
+
+    coordinatewise: ClassVar[bool] = False
+
+    bound: float | None = None
+    """L2 bound on an update; default: the cohort's median norm of the round."""
+
+    def __post_init__(self) -> None:
+        if self.bound is not None and not 0 < self.bound < float("inf"):
+            raise FedgroupError(f"bound must be positive and finite, got {self.bound}")
+
+    def min_clients(self) -> int:
+        return 1
+
+    def init(self, theta: Vector) -> State:
+        return {}
+
+    def step(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+    ) -> tuple[Vector, State]:
+        """New weights (D,); unweighted."""
+        require_clients(self, len(clients))
+        scales = self._scales(theta, clients)
+        return combine(theta, clients, scales / len(clients)), state
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """Share of each client's weight after clipping, (N,)."""
+        scales = self._scales(theta, clients)
+        return np.asarray(scales / scales.sum())
+
+    def _scales(self, theta: Vector, clients: Sequence[Vector]) -> NDArray[np.float64]:
+        lengths = norms(clients, theta)
+        return clip_scales(lengths, float(np.median(lengths)) if self.bound is None else self.bound)

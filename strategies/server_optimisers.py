@@ -1,0 +1,125 @@
+"""Server optimisers on top of the mean update. BatchNorm statistics are never under them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgroup.errors import FedgroupError
+from strategies import kernels
+from strategies.aggregator import State, Vector, require_clients
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 < value < float("inf"):
+            raise FedgroupError(f"{name} must be positive and finite, got {value}")
+
+
+@dataclass(frozen=True)
+class FedAvgM:
+    """Server momentum (Hsu et al., 2019): v <- beta v + mean_i d_i;  w' = w + lr v. State: v (D,)."""
+
+    coordinatewise: ClassVar[bool] = False
+
+    beta: float = 0.9
+    """Momentum."""
+    lr: float = 1.0
+    """Server learning rate."""
+
+    def __post_init__(self) -> None:
+        _positive(lr=self.lr)
+        if not 0 <= self.beta < 1:
+            raise FedgroupError(f"beta must lie in [0, 1), got {self.beta}")
+
+    def min_clients(self) -> int:
+        return 1
+
+    def init(self, theta: Vector) -> State:
+        """Zero momentum."""
+        return {"momentum": np.zeros(theta.shape, np.float32)}
+
+    def step(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+    ) -> tuple[Vector, State]:
+        """New weights (D,); unweighted."""
+        require_clients(self, len(clients))
+        momentum: Vector = np.float32(self.beta) * state["momentum"] + (kernels.mean(clients) - theta)
+        new: Vector = theta + np.float32(self.lr) * momentum
+        return new, {"momentum": momentum}
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """Equal shares, (N,)."""
+        return np.full(len(clients), 1 / len(clients))
+
+
+@dataclass(frozen=True)
+class FedAdam:
+    """Adaptive server optimiser (Reddi et al., ICLR 2021, algorithm 2).
+
+    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  w' = w + lr m / (sqrt(v) + tau),  g = mean_i d_i.
+    State: m, v (D,).
+    """
+
+    coordinatewise: ClassVar[bool] = False
+
+    lr: float = 0.01
+    """Server learning rate."""
+    beta1: float = 0.9
+    """Decay of the first moment."""
+    beta2: float = 0.99
+    """Decay of the second moment."""
+    tau: float = 1e-3
+    """Degree of adaptivity, added to the root."""
+
+    def __post_init__(self) -> None:
+        _positive(lr=self.lr, tau=self.tau)
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise FedgroupError(f"beta1 {self.beta1} and beta2 {self.beta2} must lie in [0, 1)")
+
+    def min_clients(self) -> int:
+        return 1
+
+    def init(self, theta: Vector) -> State:
+        """Zero moments."""
+        return {"first": np.zeros(theta.shape, np.float32), "second": np.zeros(theta.shape, np.float32)}
+
+    def step(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+    ) -> tuple[Vector, State]:
+        """New weights (D,); unweighted."""
+        require_clients(self, len(clients))
+        one, two = np.float32(self.beta1), np.float32(self.beta2)
+        update = kernels.mean(clients) - theta
+        first = one * state["first"] + (1 - one) * update
+        second = two * state["second"] + (1 - two) * update * update
+        new = theta + np.float32(self.lr) * first / (np.sqrt(second) + np.float32(self.tau))
+        return np.asarray(new, np.float32), {"first": first, "second": second}
+
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64]:
+        """Equal shares, (N,)."""
+        return np.full(len(clients), 1 / len(clients))
