@@ -212,6 +212,8 @@ def data_show(
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit code 2."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # my_rules.py in the current folder is importable, as with `python -m`
     try:
         app()
     except FedgroupError as error:
