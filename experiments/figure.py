@@ -110,6 +110,39 @@ def group_bars(table: Table, results: Path, path: Path) -> None:
     plt.close(figure)
 
 
+def influence(table: Table, results: Path, path: Path) -> None:
+    """Draw the influence of clients that hold LRG-1 samples, relative to the others (mean over rounds)."""
+    rows, values = [], []
+    for row in table.rows:
+        found = []
+        for experiment in row.experiments:
+            folder = results / experiment.id
+            if status(folder) == "done":
+                ratio = read_json(folder / "result.json").get("minority_influence")
+                if ratio is not None:
+                    found.append(float(ratio))
+        if found:
+            rows.append(row)
+            values.append(found)
+    figure, axis = plt.subplots(figsize=(11, 0.6 + 0.45 * max(3, len(rows))), layout="constrained")
+    methods = list(dict.fromkeys(next(iter(row.label.values())) for row in table.rows))
+    for place, (row, found) in enumerate(zip(rows, values, strict=True)):
+        style = _style(row, methods)
+        hatch = "//" if style["linestyle"] == "--" else None
+        axis.barh(place, np.mean(found), 0.7, color=style["color"], hatch=hatch, edgecolor="white")
+        axis.plot(found, [place] * len(found), "o", color="#555555", markersize=4)
+    axis.axvline(1, color="#555555", linewidth=1)
+    axis.set_yticks(range(len(rows)), [_name(row) for row in rows])
+    axis.invert_yaxis()
+    axis.set(
+        xlabel="influence of a client that holds LRG-1 samples / influence of one that does not",
+        title=f"{table.title}: who is heard",
+    )
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
 def _with_tiers(dataset: dict[str, Any]) -> list[str]:
     tier = {g: name for name, members in dataset["tiers"].items() for g in members}
     return [f"{name}\n{tier.get(g, '')}" for g, name in enumerate(dataset["groups"])]

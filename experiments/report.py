@@ -220,14 +220,22 @@ def summary_frame(table: Table, results: Path) -> pd.DataFrame:
                         f"{metric}_drop_low95": drop.low,
                         f"{metric}_drop_high95": drop.high,
                     }
+            record["minority_influence"] = _minority_influence(line.row, results)
             record["notes"] = "; ".join(line.flags)
             records.append(record)
     return pd.DataFrame(records)
 
 
+def _minority_influence(row: Row, results: Path) -> float | None:
+    """Mean over seeds of the influence of LRG-1 holders relative to other clients."""
+    known = [r["minority_influence"] for e in row.experiments if (r := result(e, results))]
+    known = [value for value in known if value is not None]
+    return sum(known) / len(known) if known else None
+
+
 def write(table: Table, results: Path, select: str) -> list[Path]:
     """Write report.md, summary.csv, runs.csv and the figures of a table; returns the files."""
-    from experiments.figure import curves, group_bars
+    from experiments.figure import curves, group_bars, influence
 
     found = lines(table, results, select)
     text = markdown(table, found, results, select)
@@ -239,6 +247,8 @@ def write(table: Table, results: Path, select: str) -> list[Path]:
         frame(table, results).to_csv(folder / "runs.csv", index=False)
         curves(table, results, folder / "curves.png")
         group_bars(table, results, folder / "groups.png")
+        influence(table, results, folder / "influence.png")
     except OSError as error:
         raise FedgroupError(f"cannot write the report to {folder} ({error.strerror})") from error
-    return [folder / name for name in ("report.md", "summary.csv", "runs.csv", "curves.png", "groups.png")]
+    names = ("report.md", "summary.csv", "runs.csv", "curves.png", "groups.png", "influence.png")
+    return [folder / name for name in names]

@@ -22,7 +22,7 @@ fedgroup run demo $TINY --set federation.fraction=0.25 --set federation.eval_eve
 say the same again runs nothing
 fedgroup run demo $TINY --set federation.fraction=0.25 --set federation.eval_every=2 | grep "7 runs, 7 done"
 fedgroup status demo $TINY --set federation.fraction=0.25 --set federation.eval_every=2 | grep -c done
-for file in report.md summary.csv runs.csv curves.png groups.png; do
+for file in report.md summary.csv runs.csv curves.png groups.png influence.png; do
   test -s "$WORK/results/reports/demo/$file"
 done
 say a wrong name is one line and exit code 2

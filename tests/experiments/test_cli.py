@@ -58,7 +58,7 @@ def test_run_status_report_and_again(table: Path, tmp_path: Path) -> None:
     assert "4 runs, 0 done" in first.stdout
     reports = tmp_path / "results" / "reports" / "toy"
     assert {p.name for p in reports.iterdir()} == {
-        "report.md", "summary.csv", "runs.csv", "curves.png", "groups.png"
+        "report.md", "summary.csv", "runs.csv", "curves.png", "groups.png", "influence.png"
     }  # fmt: skip
     text = (reports / "report.md").read_text()
     assert "n = 2 seed(s) of [0, 1]" in text
