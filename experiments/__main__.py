@@ -29,6 +29,13 @@ Sets = Annotated[
         "--set", help="Override a setting in every row, e.g. --set federation.rounds=20. Repeatable."
     ),
 ]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        help="Add a rule of your own as rows, e.g. my_pkg.mod:MyRule or '{use: krum, f: 2}'. Repeatable.",
+    ),
+]
 Data = Annotated[
     str | None, typer.Option(help="Data set for every row, e.g. waterbirds or my_pkg.mod:MyData.")
 ]
@@ -44,6 +51,7 @@ def _table(
     scale: str | None,
     seeds: str | None,
     sets: list[str] | None,
+    rules: list[str] | None,
     data: str | None,
     root: str | None,
 ) -> Any:
@@ -54,7 +62,7 @@ def _table(
         chosen = {"use": data, **({"root": str(Path(root).expanduser().resolve())} if root else {})}
     elif root:
         raise FedgroupError("--root names the folder of a data set: give --data too")
-    return load(name, scale, _seeds(seeds), chosen, sets or [])
+    return load(name, scale, _seeds(seeds), chosen, sets or [], rules or [])
 
 
 def _seeds(text: str | None) -> list[int] | None:
@@ -90,6 +98,7 @@ def show(
     scale: Scale = None,
     seeds: Seeds = None,
     set_: Sets = None,
+    rule: Rules = None,
     data: Data = None,
     root: Root = None,
     results: Results = Path("results"),
@@ -97,7 +106,7 @@ def show(
     """Show every setting of a table's runs, where it came from, and each run's directory. Runs nothing."""
     from experiments.catalogue import explain
 
-    explain(_table(table, scale, seeds, set_, data, root), results)
+    explain(_table(table, scale, seeds, set_, rule, data, root), results)
 
 
 @app.command()
@@ -106,6 +115,7 @@ def run(
     scale: Scale = None,
     seeds: Seeds = None,
     set_: Sets = None,
+    rule: Rules = None,
     data: Data = None,
     root: Root = None,
     results: Results = Path("results"),
@@ -125,7 +135,7 @@ def run(
         raise FedgroupError(f"--jobs must be at least 0, got {jobs}")
     if device is not None:
         os.environ["FEDGROUP_DEVICE"] = device
-    chosen = _table(table, scale, seeds, set_, data, root)
+    chosen = _table(table, scale, seeds, set_, rule, data, root)
     raise typer.Exit(run_table(chosen, results, jobs or os.cpu_count() or 1, select))
 
 
@@ -135,6 +145,7 @@ def status(
     scale: Scale = None,
     seeds: Seeds = None,
     set_: Sets = None,
+    rule: Rules = None,
     data: Data = None,
     root: Root = None,
     results: Results = Path("results"),
@@ -142,7 +153,7 @@ def status(
     """Say which runs of a table are done, running, interrupted or missing."""
     from experiments.show import print_status
 
-    print_status(_table(table, scale, seeds, set_, data, root), results)
+    print_status(_table(table, scale, seeds, set_, rule, data, root), results)
 
 
 @app.command()
@@ -151,6 +162,7 @@ def report(
     scale: Scale = None,
     seeds: Seeds = None,
     set_: Sets = None,
+    rule: Rules = None,
     data: Data = None,
     root: Root = None,
     results: Results = Path("results"),
@@ -159,7 +171,7 @@ def report(
     """Print a table from the finished runs and write Markdown, CSV and figures."""
     from experiments.show import print_report
 
-    print_report(_table(table, scale, seeds, set_, data, root), results, select)
+    print_report(_table(table, scale, seeds, set_, rule, data, root), results, select)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.experiment import Experiment
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.spec import merge, override, read
+from fedgroup.spec import merge, override, parse, read, to_dict
 
 KEYS = {"title", "note", "base", "scales", "scale", "rows", "seeds", "paper"}
 
@@ -82,8 +82,13 @@ def load(
     seeds: Sequence[int] | None = None,
     data: Mapping[str, Any] | None = None,
     assignments: Sequence[str] = (),
+    rules: Sequence[str] = (),
 ) -> Table:
-    """Read a table and resolve every row: base < scale < data < row < assignments."""
+    """Read a table and resolve every row: base < scale < data < row < assignments.
+
+    `rules` adds rows: each rule (a name, an import path, or a YAML mapping with `use`) beside every
+    FedAvg baseline of the table.
+    """
     path = _file(name)
     values = read(path)
     for key in values:
@@ -118,6 +123,8 @@ def load(
         rows.append(Row(label, runs))
     if not rows:
         raise FedgroupError(f"{path.name} has no rows")
+    _refuse_equal_rows(rows, path.name)
+    rows += [row for rule in rules for row in _added(rows, rule)]
     paper = _paper(values.get("paper"), rows[0].label)
     return Table(
         path.stem,
@@ -129,6 +136,40 @@ def load(
         paper,
         origin,
     )
+
+
+def _refuse_equal_rows(rows: Sequence[Row], name: str) -> None:
+    """Rows with different labels must be different runs; an override can make them the same."""
+    seen: dict[str, Row] = {}
+    for row in rows:
+        other = seen.setdefault(row.experiments[0].id, row)
+        if other is not row:
+            one, two = ("/".join(r.label.values()) for r in (other, row))
+            raise FedgroupError(
+                f"{name}: rows {one} and {two} are the same run under these settings; to compare a rule of "
+                f"your own, add it as a row: --rule my_pkg.mod:MyRule"
+            )
+
+
+def _added(rows: Sequence[Row], text: str) -> list[Row]:
+    """Rows for one more rule: one beside each distinct baseline, labelled with the rule and its settings."""
+    aggregator = parse(text, "--rule")
+    if not isinstance(aggregator, str | dict):
+        raise FedgroupError(f"--rule '{text}' must be a name, an import path or a mapping with `use`")
+    made = {}
+    for row in rows:
+        baseline = row.experiments[0].baseline().id
+        if baseline in made:
+            continue
+        runs = tuple(
+            Experiment.of(merge(e.baseline().to_dict(), {"federation": {"aggregator": aggregator}}))
+            for e in row.experiments
+        )
+        rule = runs[0].federation.rule()
+        chosen = ", ".join(f"{k}={v}" for k, v in to_dict(rule, defaults=False).items())
+        title = type(rule).__name__ + (f" ({chosen})" if chosen else "")
+        made[baseline] = Row({**row.label, next(iter(row.label)): title}, runs)
+    return list(made.values())
 
 
 def _scale_of(scales: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:

@@ -127,7 +127,10 @@ def test_one_failing_run_leaves_the_others_alone(table: Path, tmp_path: Path) ->
         (["run", "demo", "--set", "task.train.lrr=0.1"], "did you mean 'lr'"),
         (["run", "demo", "--set", "rounds=3"], "no part of a spec called 'rounds'"),
         (["run", "demo", "--set", "federation.aggregator=medain"], "did you mean 'median'"),
-        (["run", "demo", "--set", "federation.aggregator={use: trimmed_mean, trim: 5}"], "TrimmedMean needs 11"),
+        (["run", "demo", "--rule", "{use: trimmed_mean, trim: 5}"], "TrimmedMean needs 11"),
+        (["run", "demo", "--rule", "medain"], "did you mean 'median'"),
+        (["run", "demo", "--rule", "[1, 2]"], "must be a name, an import path or a mapping"),
+        (["run", "demo", "--set", "federation.aggregator=krum"], "add it as a row: --rule"),
         (["run", "demo", "--data", "folder", "--root", "nowhere"], "cannot read"),
         (["run", "demo", "--root", "nowhere"], "give --data too"),
         (["run", "demo", "--select", "best"], "no selection rule called 'best'"),
@@ -199,6 +202,24 @@ def test_table9_on_a_waterbirds_fixture(tmp_path: Path) -> None:
     refused = fedgroup("run", "table9", "--data", "waterbirds", "--root", str(root), cwd=tmp_path)
     assert refused.returncode == 2
     assert "group counts train 22/2/2/8" in refused.stderr
+
+
+def test_the_readmes_rule_in_one_file(table: Path, tmp_path: Path) -> None:
+    """The example of the README, checked and run beside the others from the current folder."""
+    readme = (ROOT / "README.md").read_text()
+    code = readme.split("```python\n# my_rules.py\n")[1].split("```")[0]
+    (tmp_path / "my_rules.py").write_text(code)
+    assert "all checks passed" in fedgroup("check", "my_rules:HalfMedian", cwd=tmp_path).stdout
+    done = fedgroup(
+        "run", str(table), "--rule", "my_rules:HalfMedian", "--rule", "{use: krum, f: 0}", "--seeds", "0",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = pd.read_csv(tmp_path / "results" / "reports" / "toy" / "summary.csv")
+    assert set(summary["METHOD"]) == {"FedAvg", "Median", "HalfMedian", "Krum (f=0)"}
+    final = summary[summary["selection"] == "final"].set_index("METHOD")
+    expected = final.loc["FedAvg", "wga"] - final.loc["HalfMedian", "wga"]
+    assert final.loc["HalfMedian", "wga_drop"] == pytest.approx(expected)
 
 
 def test_json_of_a_result_is_strict(table: Path, tmp_path: Path) -> None:

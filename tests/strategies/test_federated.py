@@ -384,3 +384,71 @@ def test_another_models_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_layout_of_the_toy_net_is_what_the_errors_say() -> None:
     assert Layout.of(make().task.model.build(2, 0)).length("theta") == 126
+
+
+def test_minority_influence_is_recorded_and_shrinks_under_the_median(tmp_path: Path) -> None:
+    """With holders of all minority data among few clients, the median hears them less than the mean does."""
+    changes: dict[str, Any] = {
+        "task__data": {"use": "tests.toy:ToyData", "scale": 4},
+        "task__partition": {"use": "minority_holders", "clients": 8, "holder_fraction": 0.25},
+        "task__train__epochs": 5,
+        "federation__fraction": 1.0,
+    }
+    folders = {
+        rule: run(make(federation__aggregator=rule, **changes), tmp_path) for rule in ("fedavg", "median")
+    }
+    for folder in folders.values():
+        for row in read_lines(folder, "rounds")[1:]:
+            shares = [c["influence"] for c in read_lines(folder, "clients") if c["round"] == row["round"]]
+            assert sum(shares) == pytest.approx(1.0)
+    mean = read_json(folders["fedavg"] / "result.json")["minority_influence"]
+    median = read_json(folders["median"] / "result.json")["minority_influence"]
+    assert mean == pytest.approx(1.0)
+    assert median < 0.8
+
+
+@pytest.mark.parametrize("kind", ["natural", "balanced"])
+def test_fltrust_trains_its_own_root_update(kind: str, tmp_path: Path) -> None:
+    rule = {"use": "fltrust", "root_set": kind, "root_size": 16}
+    exp = make(federation__aggregator=rule, federation__rounds=4)
+    whole = run(exp, tmp_path / "whole")
+    assert not np.array_equal(arrays(whole)["state.root"], arrays(whole)["theta"])
+
+    def pull_the_plug(number: int, client: int, reply: Message) -> Message:
+        if number == 2:
+            raise KeyboardInterrupt
+        return reply
+
+    with pytest.raises(KeyboardInterrupt):
+        federate_with(pull_the_plug, exp, tmp_path / "cut")
+    assert records(run(exp, tmp_path / "cut")) == records(whole)
+
+
+def test_root_sets() -> None:
+    from strategies.root import draw
+
+    train = load_splits(make().task.data).train
+    balanced = draw(train, "balanced", 16, 0)
+    assert np.bincount(train.group[balanced]).tolist() == [4, 4, 4, 4]
+    assert len(draw(train, "natural", 20, 0)) == 20
+    assert np.array_equal(draw(train, "natural", 20, 0), draw(train, "natural", 20, 0))
+    with pytest.raises(FedgroupError, match="'a1' has 8: change root_size"):
+        draw(train, "balanced", 40, 0)
+    with pytest.raises(FedgroupError, match="exceeds the 80"):
+        draw(train, "natural", 81, 0)
+
+
+@pytest.mark.parametrize("rule", [{"use": "fedavgm"}, {"use": "fedadam"}])
+def test_server_optimisers_leave_batchnorm_statistics_alone(rule: Any, tmp_path: Path) -> None:
+    """Under server momentum a variance would turn negative (spec 1.4); here it is the clients' mean."""
+    exp = make(federation__aggregator=rule, federation__rounds=6)
+    last: list[Any] = []
+
+    def collect(number: int, client: int, reply: Message) -> Message:
+        if number == 6:
+            last.append(reply.content.array_records[ARRAYS]["buffers"].numpy().copy())
+        return reply
+
+    folder = federate_with(collect, exp, tmp_path)
+    assert np.allclose(arrays(folder)["buffers"], np.mean(last, 0), rtol=1e-5)
+    assert (arrays(folder)["buffers"][4:] > 0).all()
