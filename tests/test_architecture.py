@@ -25,6 +25,7 @@ FORBIDDEN = {
 ONLY_IN = {
     "flwr": {
         "strategies/flower.py",
+        "strategies/flower_rule.py",
         "strategies/server.py",
         "strategies/server_app.py",
         "clients/client_app.py",

@@ -4,7 +4,8 @@ The same 202,599 faces come with their attributes in five dialects; files are jo
 never by line, and the group counts are the checksum.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from fedgroup.data.bank import Progress, no_progress
 from fedgroup.data.files import Listing, check_size, load_bank, places, subfolders
-from fedgroup.data.images import crop_and_resize
+from fedgroup.data.images import crop_and_resize, place_hash
 from fedgroup.data.tables import (
     Columns,
     check_counts,
@@ -20,7 +21,6 @@ from fedgroup.data.tables import (
     file_hash,
     integers,
     need,
-    read_csv,
     splits,
     unique,
 )
@@ -41,6 +41,8 @@ COUNTS = {
 }
 FOLDERS = ("celeba", "celebA", "CelebA", "celebA/data", "data")
 IMAGES = ("img_align_celeba/img_align_celeba", "img_align_celeba")
+ATTRIBUTES = ("image_id", "Blond_Hair", "Male")
+PARTS = ("image_id", "partition")
 Table = tuple[list[str], Ints, Ints, Ints]
 """Image names, y, a and split, in file order."""
 
@@ -74,13 +76,18 @@ class CelebA:
         check_counts("celeba", counts(group, split, 4), COUNTS, {}, self.allow_variant)
         images = next((folder / sub for sub in IMAGES if (folder / sub).is_dir()), folder / IMAGES[-1])
         paths = [images / name for name in names]
-        whole = Listing(paths, y, group, split, f"{dialect} in {folder}", file_hash(*files))
+        key = f"{file_hash(*files)}-{place_hash(folder)}"
+        whole = Listing(paths, y, group, split, f"{dialect} in {folder}", key)
         return whole.take(self._kept(split))
 
     def load(self, progress: Progress = no_progress) -> Splits:
         """Map the bank, decoding it first where it is not cached."""
-        tag = "all" if self.fraction == 1 else f"{self.fraction:g}s{self.subset_seed}"
+        tag = "all" if self.fraction == 1 else f"{self.fraction!r}s{self.subset_seed}"
         return load_bank(self.listing(), INFO, self.size, crop_and_resize(178, self.size), tag, progress)
+
+    def metadata_files(self) -> list[Path]:
+        """The files that list the samples."""
+        return self._find()[3]
 
     def _kept(self, split: Ints) -> Ints:
         """Positions kept: floor(fraction * n) seeded training samples, everything else."""
@@ -121,39 +128,61 @@ def _binary(columns: Columns, name: str, path: Path) -> Ints:
     return ones
 
 
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FedgroupError(f"cannot read {path} ({error})") from error
+
+
+def _pick(
+    lines: Sequence[str], at: int, head: Sequence[str], sep: str | None, names: Sequence[str], path: Path
+) -> Columns:
+    """Columns `names` of the rows in lines[at:]. 40 attributes of 202,599 faces would fill 700 MB."""
+    picked: Columns = {name: [] for name in head}
+    need(picked, names, path)
+    place = [(name, head.index(name)) for name in names]
+    for number, line in enumerate(lines[at:], at + 1):
+        if not line.strip():
+            continue
+        row = line.split(sep)
+        if len(row) != len(head):
+            raise FedgroupError(f"{path}, line {number}: {len(row)} values for {len(head)} columns")
+        for name, i in place:
+            picked[name].append(row[i].strip())
+    return picked
+
+
+def _csv_columns(path: Path, names: Sequence[str]) -> Columns:
+    """Columns of a comma- or space-separated file with a header line."""
+    lines = _lines(path)
+    if not lines or not lines[0].strip():
+        raise FedgroupError(f"{path} is empty or starts with an empty line")
+    sep = "," if "," in lines[0] else None
+    head = [name.strip() for name in lines[0].split(sep)]
+    return _pick(lines, 1, head, sep, names, path)
+
+
 def _official(folder: Path) -> Table:
     """Original text files: a count, the names of 40 attributes, rows; the split file has no header."""
-    path = folder / "list_attr_celeba.txt"
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if len(lines) < 3 or not lines[0].strip().isdigit():
+    path, where = folder / "list_attr_celeba.txt", folder / "list_eval_partition.txt"
+    lines = _lines(path)
+    if len(lines) < 3 or not re.fullmatch("[0-9]+", lines[0].strip()):
         raise FedgroupError(f"{path} does not start with the number of images: is it the original file?")
-    head = ["image_id", *lines[1].split()]
-    rows = [line.split() for line in lines[2:]]
-    for number, row in enumerate(rows, 3):
-        if len(row) != len(head):
-            raise FedgroupError(
-                f"{path}, line {number}: {len(row) - 1} values for {len(head) - 1} attributes"
-            )
-    if len(rows) != int(lines[0]):
-        raise FedgroupError(f"{path} announces {lines[0].strip()} images but lists {len(rows)}: truncated?")
-    columns = {name: [row[i] for row in rows] for i, name in enumerate(head)}
-    where = folder / "list_eval_partition.txt"
-    pairs = [line.split() for line in where.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if any(len(pair) != 2 for pair in pairs):
-        raise FedgroupError(f"{where}: every line must be an image name and its split")
-    parts = {"image_id": [p[0] for p in pairs], "partition": [p[1] for p in pairs]}
-    return _joined(columns, path, parts, where)
+    columns = _pick(lines, 2, ["image_id", *lines[1].split()], None, ATTRIBUTES, path)
+    found = len(columns["image_id"])
+    if found != int(lines[0]):
+        raise FedgroupError(f"{path} announces {lines[0].strip()} images but lists {found}: truncated?")
+    return _joined(columns, path, _pick(_lines(where), 0, PARTS, None, PARTS, where), where)
 
 
 def _csv(folder: Path) -> Table:
     """Kaggle's comma-separated files, or GEORGE's space-separated ones: both have header lines."""
     path, where = folder / "list_attr_celeba.csv", folder / "list_eval_partition.csv"
-    return _joined(read_csv(path), path, read_csv(where), where)
+    return _joined(_csv_columns(path, ATTRIBUTES), path, _csv_columns(where, PARTS), where)
 
 
 def _joined(columns: Columns, path: Path, parts: Columns, where: Path) -> Table:
-    need(columns, ("image_id", "Blond_Hair", "Male"), path)
-    need(parts, ("image_id", "partition"), where)
     unique(parts["image_id"], "image", where)
     code = dict(zip(parts["image_id"], splits(parts, "partition", where), strict=True))
     missing = [name for name in columns["image_id"] if name not in code]
@@ -166,8 +195,7 @@ def _joined(columns: Columns, path: Path, parts: Columns, where: Path) -> Table:
 def _merged(folder: Path) -> Table:
     """JTT's metadata.csv: all attributes and the split in one file."""
     path = folder / "metadata.csv"
-    columns = read_csv(path)
-    need(columns, ("image_id", "Blond_Hair", "Male", "split"), path)
+    columns = _csv_columns(path, (*ATTRIBUTES, "split"))
     return (
         columns["image_id"],
         _binary(columns, "Blond_Hair", path),
@@ -179,8 +207,7 @@ def _merged(folder: Path) -> Table:
 def _short(folder: Path) -> Table:
     """SubpopBench's metadata_celeba.csv: id, filename, split, y, a."""
     path = folder / "metadata_celeba.csv"
-    columns = read_csv(path)
-    need(columns, ("filename", "split", "y", "a"), path)
+    columns = _csv_columns(path, ("filename", "split", "y", "a"))
     names = [Path(name).name for name in columns["filename"]]
     return names, _binary(columns, "y", path), _binary(columns, "a", path), splits(columns, "split", path)
 

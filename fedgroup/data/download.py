@@ -1,9 +1,12 @@
 """Fetch a file over HTTP: resumable, with progress, and checked."""
 
+import gzip
 import hashlib
+import http.client
 import tarfile
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 from fedgroup.data.bank import Progress, no_progress
@@ -27,7 +30,7 @@ def fetch(url: str, target: Path, progress: Progress = no_progress, md5: str | N
         _transfer(url, part, target.name, progress)
     except urllib.error.HTTPError as error:
         raise FedgroupError(f"{url} answered {error.code} {error.reason}") from error
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         kept = f"; {part} is kept, run again to continue" if part.exists() else ""
         raise FedgroupError(f"{url} could not be fetched ({reason}){kept}") from error
@@ -71,7 +74,9 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         archive.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise FedgroupError(f"{archive.name} is damaged ({reason}): it was removed, run again") from error
+    except OSError as error:  # a full disk, say: the archive itself may be good
+        raise FedgroupError(f"cannot unpack {archive.name} into {folder} ({error.strerror})") from error

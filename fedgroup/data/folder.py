@@ -1,9 +1,11 @@
 """folder: your own data without code. images/ and metadata.csv with the columns file, y, a, split.
 
-Classes and attribute values are numbers or words (sorted words become ids). The smallest group of the
-training split is LRG-1; other groups below a tenth of it are LRG-2; the rest is HRG.
+Classes and attribute values are whole numbers or words (sorted, they become ids). The smallest group of
+the training split is LRG-1; other groups below a tenth of that split are LRG-2; the rest is HRG. The bank
+is kept by metadata and place: after exchanging pictures under the same names, delete it.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from fedgroup.data.bank import Progress, no_progress
 from fedgroup.data.files import Listing, check_size, load_bank
-from fedgroup.data.images import squash
+from fedgroup.data.images import place_hash, squash
 from fedgroup.data.tables import counts, file_hash, need, read_csv, splits, unique
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
@@ -28,9 +30,13 @@ class Folder:
     """The folder."""
     size: int = 64
     """Pictures are resized to size x size."""
+    name: str = ""
+    """Name in reports; default: the folder's own."""
 
     def __post_init__(self) -> None:
         check_size("folder", self.size)
+        if self.name and not re.fullmatch(r"[\w][\w .-]*", self.name):
+            raise FedgroupError(f"folder: name must be letters, digits, space, '-', '_', '.': '{self.name}'")
 
     def listing(self) -> tuple[Listing, GroupInfo]:
         """Read and check the metadata; no picture is opened."""
@@ -43,8 +49,8 @@ class Folder:
         columns = read_csv(path)
         need(columns, ("file", "y", "a", "split"), path)
         unique(columns["file"], "file", path)
-        y, classes = _ids(columns["y"])
-        a, values = _ids(columns["a"])
+        y, classes = _ids(columns["y"], "y", path)
+        a, values = _ids(columns["a"], "a", path)
         split = splits(columns, "split", path)
         group = y * len(values) + a
         names = tuple(f"{c}, {v}" for c in classes for v in values)
@@ -52,13 +58,21 @@ class Folder:
         for part, sizes in found.items():
             if not sum(sizes):
                 raise FedgroupError(f"{path} has no rows of split {part}")
+        unseen = [
+            names[g] for g, n in enumerate(found["train"]) if not n and found["val"][g] + found["test"][g]
+        ]
+        if unseen:
+            raise FedgroupError(
+                f"{path}: no training rows of group {'; '.join(unseen[:3])}, which val or test holds: add "
+                f"some to split train, or leave the group out"
+            )
         if len(classes) < 2:
             raise FedgroupError(f"{path} has a single class y = {classes[0]}: two or more are needed")
         paths = [root / "images" / name for name in columns["file"]]
-        listing = Listing(paths, y, group, split, "metadata.csv", file_hash(path))
-        info = GroupInfo(
-            name=root.name or "folder", classes=classes, groups=names, tiers=tiers(found["train"])
-        )
+        key = f"{file_hash(path)}-{place_hash(root)}"
+        listing = Listing(paths, y, group, split, "metadata.csv", key)
+        name = self.name or root.resolve().name or "folder"
+        info = GroupInfo(name=name, classes=classes, groups=names, tiers=tiers(found["train"]))
         return listing, info
 
     def load(self, progress: Progress = no_progress) -> Splits:
@@ -67,11 +81,15 @@ class Folder:
         return load_bank(listing, info, self.size, squash(self.size), "folder", progress)
 
 
-def _ids(values: list[str]) -> tuple[Ints, tuple[str, ...]]:
-    """Column as ids and the names they stand for; whole numbers are sorted as numbers."""
-    distinct = set(values)
-    numeric = all(value.lstrip("-").isdigit() for value in distinct)
-    names = sorted(distinct, key=int) if numeric else sorted(distinct)
+def _ids(values: list[str], column: str, path: Path) -> tuple[Ints, tuple[str, ...]]:
+    """Column as ids and the names they stand for; whole numbers are sorted as numbers (01 is 1)."""
+    if "" in values:
+        raise FedgroupError(f"{path}, line {values.index('') + 2}: {column} is empty")
+    if all(re.fullmatch("-?[0-9]+", value) for value in set(values)):
+        values = [str(int(value)) for value in values]
+        names = sorted(set(values), key=int)
+    else:
+        names = sorted(set(values))
     place = {name: i for i, name in enumerate(names)}
     return np.array([place[value] for value in values], np.int64), tuple(names)
 

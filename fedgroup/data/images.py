@@ -1,6 +1,9 @@
 """Decode picture files exactly as the official code does, in parallel and in order."""
 
+import hashlib
 import os
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +17,8 @@ from fedgroup.errors import FedgroupError
 Transform = Callable[[Image.Image], Image.Image]
 BLOCK = 256
 """Pictures decoded ahead of the writer."""
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+"""What PIL raises on damaged files, depending on the format."""
 
 
 def squash_and_crop(size: int) -> Transform:
@@ -52,21 +57,66 @@ def decode(path: Path, transform: Transform) -> NDArray[np.uint8]:
     """Read one picture as RGB and transform it; (H, W, 3) uint8."""
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):  # PIL would clip these to white
+                raise FedgroupError(f"image {path} has more than 8 bits ({image.mode}): convert it to 8 bits")
             return np.asarray(transform(image.convert("RGB")), np.uint8)
+    except FedgroupError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise FedgroupError(f"image {path} is too large to decode ({error}): shrink it") from error
     except FileNotFoundError as error:
         raise FedgroupError(f"image {path} is missing: restore it, or fetch the data set again") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except BROKEN as error:
         raise FedgroupError(
             f"image {path} is truncated or not an image ({error}): restore it, or fetch the data set again"
         ) from error
 
 
 def decode_all(paths: Sequence[Path], transform: Transform) -> Iterator[NDArray[np.uint8]]:
-    """Decode pictures in order, in blocks (B, H, W, 3), on all cores (PIL releases the GIL)."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    """Decode pictures in order, in blocks (B, H, W, 3), on all cores (PIL releases the GIL).
+
+    After a bad picture nothing more is yielded, but the rest is still read: one error names them all.
+    """
+
+    def attempt(path: Path) -> NDArray[np.uint8] | FedgroupError:
+        try:
+            return decode(path, transform)
+        except FedgroupError as error:
+            return error
+
+    bad: list[tuple[Path, FedgroupError]] = []
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
         for start in range(0, len(paths), BLOCK):
             block = paths[start : start + BLOCK]
-            yield np.stack(list(pool.map(lambda path: decode(path, transform), block)))
+            good = []
+            for path, made in zip(block, pool.map(attempt, block), strict=True):
+                if isinstance(made, FedgroupError):
+                    bad.append((path, made))
+                else:
+                    good.append(made)
+            if not bad:
+                yield np.stack(good)
+    if len(bad) == 1:
+        raise bad[0][1]
+    if bad:
+        few = ", ".join(str(path) for path, _ in bad[:3])
+        raise FedgroupError(
+            f"{len(bad)} of {len(paths)} images cannot be used, e.g. {few}: restore them, or fetch the data "
+            f"set again (the first one: {bad[0][1]})"
+        ) from bad[0][1]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
+def place_hash(folder: Path) -> str:
+    """6 hex digits of where pictures lie: equal metadata beside other pictures is another bank."""
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
 
 
 def require_files(paths: Sequence[Path], name: str) -> None:

@@ -1,6 +1,9 @@
 """Put a data set in place: download where a source works, decode once, and check what is there."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+import http.client
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fedgroup.data import fashion
@@ -12,7 +15,7 @@ from fedgroup.data.fashion import Fashion
 from fedgroup.data.files import Listing
 from fedgroup.data.tables import counts
 from fedgroup.data.waterbirds import COUNTS as WATERBIRDS_COUNTS
-from fedgroup.data.waterbirds import FOLDERS, Waterbirds
+from fedgroup.data.waterbirds import FOLDERS, VARIANTS, Waterbirds
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.paths import cache_dir
 
@@ -25,6 +28,15 @@ FASHION_MD5 = {
     "t10k-labels-idx1-ubyte": "bb300cfdad3c16e7a12a480ee83cd310",
 }
 """torchvision's source and checksums."""
+KNOWN_MD5 = {
+    "7a8f1a6063bec1872361c0846b458cae": "the Waterbirds copy with the official counts",
+    "06368e8e80f77e36c3f80d37efc0b7ae": "the regenerated Waterbirds copy",
+    "75e246fa4810816ffd6ee81facbd244c": "CelebA's original attributes",
+    "d32c9cbf5e040fd4025c592c306e6668": "CelebA's original splits",
+    "00c23c66030507f124174c2b3a110840": "Kaggle's CelebA splits",
+    "c980a4da87d7331de00db75565730870": "Kaggle's CelebA splits, CRLF",
+}
+"""Metadata files seen before. A hint only: the group counts decide."""
 CELEBA_STEPS = (
     "CelebA has no source that works without an account or a daily quota. Get img_align_celeba.zip and "
     "list_attr_celeba + list_eval_partition (.txt from the authors' drive, or .csv from Kaggle's "
@@ -55,53 +67,84 @@ def _text(root: Path | None) -> str:
 
 
 def _waterbirds(root: Path | None, progress: Progress) -> None:
-    home = root or cache_dir()
-    home.mkdir(parents=True, exist_ok=True)
+    if root is not None:
+        root = root.expanduser()
+        _make(root)
+    data = Waterbirds(_text(root))
     try:
-        Waterbirds(str(home)).listing()
-    except FedgroupError as absent:
-        if "no metadata.csv" not in str(absent):
+        data.listing()
+    except FedgroupError as error:
+        if "no metadata.csv" not in str(error):
             raise
+        home = root or cache_dir()
         archive = home / f"{FOLDERS[0]}.tar.gz"
-        try:
-            fetch(WATERBIRDS_TAR, archive, progress)
-        except FedgroupError as error:
-            raise FedgroupError(
-                f"{error}. By hand: fetch {WATERBIRDS_TAR} elsewhere, unpack it, "
-                f"and give its folder with --root"
-            ) from error
-        unpack(archive, home)
-    Waterbirds(str(home)).load(progress)
+        by_hand = f"fetch {WATERBIRDS_TAR} elsewhere, unpack it, and give its folder with --root"
+        _fetch(WATERBIRDS_TAR, archive, progress, by_hand)
+        _unpack(archive, home)
+    data.load(progress)
 
 
 def _fashion(root: Path | None, progress: Progress) -> None:
     try:
         fashion.find(_text(root))
     except FedgroupError:
-        home = root or cache_dir() / "fashion"
+        root = root.expanduser() if root is not None else cache_dir() / "fashion"
+        by_hand = (
+            f"put the four Fashion-MNIST idx.gz files into {root}, or install Debian's dataset-fashion-mnist"
+        )
         for name, md5 in FASHION_MD5.items():
-            try:
-                fetch(f"{FASHION_BASE}{name}.gz", home / f"{name}.gz", progress, md5)
-            except FedgroupError as error:
-                raise FedgroupError(
-                    f"{error}. By hand: put the four Fashion-MNIST idx.gz files into {home}, or install "
-                    f"Debian's dataset-fashion-mnist"
-                ) from error
-        root = home
+            _fetch(f"{FASHION_BASE}{name}.gz", root / f"{name}.gz", progress, by_hand, md5)
     Fashion(_text(root)).load()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FedgroupError(
+            f"cannot make the folder {folder} ({error.strerror}): give another one"
+        ) from error
+
+
+def _fetch(url: str, target: Path, progress: Progress, by_hand: str, md5: str | None = None) -> None:
+    """Download, and on failure say how to do it by hand."""
+    try:
+        _make(target.parent)
+        fetch(url, target, progress, md5)
+    except http.client.HTTPException as error:
+        raise FedgroupError(
+            f"{url} broke off ({error!r}): run again to continue. By hand: {by_hand}"
+        ) from error
+    except FedgroupError as error:
+        raise FedgroupError(f"{error}. By hand: {by_hand}") from error
+
+
+def _unpack(archive: Path, home: Path) -> None:
+    """Unpack into `home`, all or nothing: half a data set would pass for a whole one on the next run."""
+    staging = home / ".unpacking"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        _make(staging)
+        unpack(archive, staging)
+        for made in sorted(staging.iterdir()):
+            if (home / made.name).exists():
+                raise FedgroupError(f"{home / made.name} is in the way of {archive.name}: move it, run again")
+            made.replace(home / made.name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _celeba(root: Path | None, progress: Progress) -> None:
     try:
         CelebA(_text(root)).load(progress)
     except FedgroupError as error:
-        if "no attribute files" not in str(error):
+        if not any(words in str(error) for words in ("no attribute files", "no folder at")):
             raise
         raise FedgroupError(f"{error}. {CELEBA_STEPS}") from error
 
 
 def check(name: str, root: Path | None) -> list[str]:
-    """Lines that say what a data set's files are: layout, group counts, missing pictures."""
+    """Lines that say what a data set's files are: layout, hashes, group counts, missing pictures."""
     if name == "fashion":
         folder = fashion.find(_text(root))
         images, labels = fashion.read_garments(folder)
@@ -110,20 +153,36 @@ def check(name: str, root: Path | None) -> list[str]:
             f"{len(set(labels.tolist()))} kinds, all readable",
         ]
     if name == "waterbirds":
-        return _report(name, Waterbirds(_text(root), allow_variant=True).listing(), WATERBIRDS_COUNTS)
+        birds = Waterbirds(_text(root), allow_variant=True)
+        return _report(name, birds.listing(), birds.metadata_files(), WATERBIRDS_COUNTS, VARIANTS)
     if name == "celeba":
-        return _report(name, CelebA(_text(root), allow_variant=True).listing(), CELEBA_COUNTS)
+        faces = CelebA(_text(root), allow_variant=True)
+        return _report(name, faces.listing(), faces.metadata_files(), CELEBA_COUNTS, {})
     raise unknown("data set to check", name, ("fashion", "waterbirds", "celeba"))
 
 
-def _report(name: str, listing: Listing, official: Mapping[str, tuple[int, ...]]) -> list[str]:
+def _report(
+    name: str,
+    listing: Listing,
+    files: Sequence[Path],
+    official: Mapping[str, tuple[int, ...]],
+    variants: Mapping[str, Mapping[str, tuple[int, ...]]],
+) -> list[str]:
     found = counts(listing.group, listing.split, 4)
     lines = [f"{name}: {len(listing.paths)} images, {listing.dialect}, metadata {listing.key}"]
+    for path in files:
+        with path.open("rb") as file:
+            md5 = hashlib.file_digest(file, "md5").hexdigest()
+        lines.append(f"  {path.name}: md5 {md5}, {KNOWN_MD5.get(md5, 'not a copy seen before')}")
     for part, sizes in found.items():
         verdict = (
             "official" if sizes == official[part] else f"NOT official ({'/'.join(map(str, official[part]))})"
         )
         lines.append(f"  {part}: {'/'.join(map(str, sizes))} per group, {verdict}")
-    missing = sum(not path.is_file() for path in listing.paths)
-    lines.append(f"  {missing} images missing" if missing else "  all images are there")
+    lines += [
+        f"  these are the counts of {why}" for why, counted in variants.items() if dict(counted) == found
+    ]
+    missing = [path for path in listing.paths if not path.is_file()]
+    few = ", ".join(str(path) for path in missing[:3])
+    lines.append(f"  {len(missing)} images missing, e.g. {few}" if missing else "  all images are there")
     return lines

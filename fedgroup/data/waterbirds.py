@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fedgroup.data.bank import Progress, no_progress
 from fedgroup.data.files import Listing, check_size, load_bank, places, subfolders
-from fedgroup.data.images import squash_and_crop
+from fedgroup.data.images import place_hash, squash_and_crop
 from fedgroup.data.tables import check_counts, counts, file_hash, integers, need, read_csv, splits, unique
 from fedgroup.dataset import GroupInfo, Splits
 from fedgroup.errors import FedgroupError
@@ -31,7 +31,13 @@ REGENERATED = {
     "test": (2255, 2255, 642, 642),
 }
 VARIANTS = {"a regenerated metadata.csv that circulates under the official name": REGENERATED}
-FOLDERS = ("waterbird_complete95_forest2water2", "waterbirds_v1.0", "waterbirds")
+FOLDERS = (
+    "waterbird_complete95_forest2water2",
+    "waterbirds_v1.0",
+    "waterbirds",
+    "waterbirds/waterbird_complete95_forest2water2",
+    "waterbirds/waterbirds_v1.0",
+)
 COLUMNS = ("img_id", "img_filename", "y", "split", "place")
 
 
@@ -61,19 +67,30 @@ class Waterbirds:
         group = 2 * y + place
         check_counts("waterbirds", counts(group, split, 4), COUNTS, VARIANTS, self.allow_variant)
         paths = [path.parent / name for name in columns["img_filename"]]
-        return Listing(paths, y, group, split, f"metadata.csv in {path.parent}", file_hash(path))
+        key = f"{file_hash(path)}-{place_hash(path.parent)}"
+        return Listing(paths, y, group, split, f"metadata.csv in {path.parent}", key)
 
     def load(self, progress: Progress = no_progress) -> Splits:
         """Map the bank, decoding it first where it is not cached."""
         return load_bank(self.listing(), INFO, self.size, squash_and_crop(self.size), "all", progress)
 
+    def metadata_files(self) -> list[Path]:
+        """The file that lists the samples."""
+        return [self._find()]
+
     def _find(self) -> Path:
         looked = places(self.root, "waterbirds")
-        for place in looked:
-            for folder in subfolders(place, FOLDERS):
-                path = folder / "metadata.csv"
-                if path.is_file() and (self.root or _is_waterbirds(path)):
-                    return path
+        found = [
+            folder / "metadata.csv"
+            for place in looked
+            for folder in subfolders(place, FOLDERS)
+            if (folder / "metadata.csv").is_file()
+        ]
+        for path in found:
+            if _is_waterbirds(path):
+                return path
+        if self.root and found:
+            return found[0]  # named by the user: reading it says what is wrong with it
         raise FedgroupError(
             f"waterbirds: no metadata.csv in {', '.join(str(p) for p in looked)} or their subfolders: run "
             f"`fedgroup data prepare waterbirds`, or give the folder with --data waterbirds --root"

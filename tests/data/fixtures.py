@@ -167,7 +167,8 @@ def write_celeba_splits(root: Path, dialect: str, cells: Sequence[tuple[int, int
         return
     sep, end = (",", "\n") if dialect == "kaggle" else (" ", "\r\n")
     lines = [f"image_id{sep}partition", *(f"{name}{sep}{split}" for name, split in pairs)]
-    (root / "list_eval_partition.csv").write_bytes(end.join(lines).encode())
+    last = "\r\n" if dialect == "george" else ""  # by the sizes of the known copies
+    (root / "list_eval_partition.csv").write_bytes((end.join(lines) + last).encode())
 
 
 def idx(path: Path, array: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> None:

@@ -1,3 +1,5 @@
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ from PIL import Image
 from torchvision import transforms
 
 from fedgroup.data.celeba import COUNTS, CelebA
+from fedgroup.data.prepare import KNOWN_MD5
 from fedgroup.errors import FedgroupError
 from tests.data import fixtures
 
@@ -108,3 +111,52 @@ def test_a_fraction_of_nothing(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(FedgroupError, match="no attribute files"):
         CelebA(str(tmp_path)).listing()
+
+
+def test_kaggles_crlf_copy_is_read(tmp_path: Path) -> None:
+    fixtures.celeba(tmp_path, "kaggle", images=False)
+    for name in ("list_attr_celeba.csv", "list_eval_partition.csv"):
+        path = tmp_path / name
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    listing = CelebA(str(tmp_path), allow_variant=True).listing()
+    assert listing.group.tolist() == [n % 4 for n in range(24)]
+
+
+def test_split_files_are_the_known_ones(tmp_path: Path) -> None:
+    cases = json.loads((Path(__file__).parents[1] / "cases" / "group_methods_cases.json").read_text())[
+        "cases"
+    ]
+    known = next(case for case in cases if case["id"] == "dataset_checksums")["expected"]
+    bounds = known["celeba_split_bounds"].values()
+    rows = [(0, s) for s, (low, high) in enumerate(bounds) for _ in range(low, high + 1)]
+    made = {}
+    for dialect in ("kaggle", "george"):
+        fixtures.write_celeba_splits(tmp_path / dialect, dialect, rows)
+        made[dialect] = (tmp_path / dialect / "list_eval_partition.csv").read_bytes()
+    for key, data in {"LF": made["kaggle"], "CRLF": made["kaggle"].replace(b"\n", b"\r\n")}.items():
+        copy = known[f"list_eval_partition_csv_kaggle_{key}"]
+        assert (len(data), hashlib.md5(data).hexdigest()) == (copy["bytes"], copy["md5"])
+        assert copy["md5"] in KNOWN_MD5
+    assert len(made["george"]) == known["list_eval_partition_csv_george"]["bytes"]
+
+
+@pytest.mark.parametrize("dialect", ["official", "kaggle"])
+def test_short_rows_and_other_encodings_are_named(dialect: str, tmp_path: Path) -> None:
+    fixtures.celeba(tmp_path, dialect, images=False)
+    path = next(tmp_path.glob("list_attr*"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) - 9])
+    with pytest.raises(FedgroupError, match=r"line \d+: \d+ values for 41 columns"):
+        CelebA(str(tmp_path), allow_variant=True).listing()
+    path.write_bytes(whole.replace(b"Bald", b"B\xe4ld"))
+    with pytest.raises(FedgroupError, match="cannot read"):
+        CelebA(str(tmp_path), allow_variant=True).listing()
+
+
+def test_near_fractions_are_different_banks(tmp_path: Path) -> None:
+    fixtures.celeba(tmp_path, per_cell=16)
+    sizes = [
+        len(CelebA(str(tmp_path), size=8, fraction=f, allow_variant=True).load().train)
+        for f in (0.49999999, 0.5)
+    ]
+    assert sizes == [31, 32]

@@ -122,3 +122,40 @@ def test_the_bank_is_made_once(tmp_path: Path) -> None:
     second = data.load()  # no picture is needed any more
     assert np.array_equal(first.test.bank.numpy(), second.test.bank.numpy())
     assert second.train.size == (28, 28)
+
+
+def test_the_same_metadata_beside_other_pictures_is_another_bank(tmp_path: Path) -> None:
+    first = fixtures.waterbirds(tmp_path / "a")
+    second = fixtures.waterbirds(tmp_path / "b")
+    assert (first / "metadata.csv").read_bytes() == (second / "metadata.csv").read_bytes()
+    for image in second.rglob("*.jpg"):
+        Image.new("RGB", (50, 50), (1, 2, 3)).save(image)
+    seen = [Waterbirds(str(f), size=28, allow_variant=True).load().train.bank for f in (first, second)]
+    assert not np.array_equal(seen[0].numpy(), seen[1].numpy())
+    assert int(seen[1].max()) < 10
+
+
+def test_several_truncated_images_are_one_error(tmp_path: Path) -> None:
+    images = sorted(fixtures.waterbirds(tmp_path).rglob("*.jpg"))
+    for image in images[2:7]:
+        image.write_bytes(image.read_bytes()[:300])
+    with pytest.raises(
+        FedgroupError, match=r"5 of 24 images cannot be used, e\.g\. .*truncated or not an image"
+    ):
+        Waterbirds(str(tmp_path), size=28, allow_variant=True).load()
+
+
+def test_another_metadata_csv_under_the_root_is_passed_over(tmp_path: Path) -> None:
+    fixtures.celeba(tmp_path / "aaa", "jtt", images=False)
+    fixtures.waterbirds(tmp_path / "x").rename(tmp_path / "renamed")
+    assert len(Waterbirds(str(tmp_path), allow_variant=True).listing().paths) == 24
+    with pytest.raises(FedgroupError, match=r"aaa.metadata\.csv lacks the column\(s\) img_id"):
+        Waterbirds(str(tmp_path / "aaa"), allow_variant=True).listing()
+
+
+def test_the_cache_folder_of_its_own_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDGROUP_CACHE", str(tmp_path))
+    monkeypatch.delenv("FEDGROUP_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    fixtures.waterbirds(tmp_path / "waterbirds", images=False)
+    assert len(Waterbirds(allow_variant=True).listing().paths) == 24
