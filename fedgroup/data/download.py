@@ -31,7 +31,7 @@ def fetch(url: str, target: Path, progress: Progress = no_progress, md5: str | N
     except urllib.error.HTTPError as error:
         raise FedgroupError(f"{url} answered {error.code} {error.reason}") from error
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        reason = " ".join(str(getattr(error, "reason", error)).split())
         kept = f"; {part} is kept, run again to continue" if part.exists() else ""
         raise FedgroupError(f"{url} could not be fetched ({reason}){kept}") from error
     if md5 is not None:

@@ -1,7 +1,6 @@
 """Put a data set in place: download where a source works, decode once, and check what is there."""
 
 import hashlib
-import http.client
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -111,10 +110,6 @@ def _fetch(url: str, target: Path, progress: Progress, by_hand: str, md5: str | 
     try:
         _make(target.parent)
         fetch(url, target, progress, md5)
-    except http.client.HTTPException as error:
-        raise FedgroupError(
-            f"{url} broke off ({error!r}): run again to continue. By hand: {by_hand}"
-        ) from error
     except FedgroupError as error:
         raise FedgroupError(f"{error}. By hand: {by_hand}") from error
 

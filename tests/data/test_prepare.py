@@ -244,7 +244,7 @@ def test_an_answer_that_is_not_http_names_the_manual_way(
         thread.start()
         monkeypatch.setattr(module, "WATERBIRDS_TAR", f"http://127.0.0.1:{server.server_address[1]}/x.tar.gz")
         try:
-            with pytest.raises(FedgroupError, match=r"broke off .*By hand: fetch"):
+            with pytest.raises(FedgroupError, match=r"could not be fetched .*By hand: fetch"):
                 prepare("waterbirds", tmp_path / "home")
         finally:
             server.shutdown()
