@@ -61,8 +61,10 @@ def launch(
     waiting = [run for run in watched if run.state != "done"]
     # one thread each: side by side they beat one worker with many, for models of this size
     threads = threads or threads_for(min(jobs, len(waiting) or 1))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.worker"])
+    forks = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    if forks:  # heavy imports once, not once per run
+        context.set_forkserver_preload(["experiments.worker"])
     active: dict[int, tuple[Watched, Any]] = {}
     try:
         while waiting or active:
@@ -95,7 +97,7 @@ def look(run: Watched, results: Path) -> None:
     if rows:
         run.done = int(rows[-1]["round"])
         run.last = next((row for row in reversed(rows) if "test" in row), None)
-    if status(folder) == "done":
+    if (folder / "result.json").exists():
         run.state = "done"
 
 

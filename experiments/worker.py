@@ -1,5 +1,6 @@
 """The body of a worker process: one experiment, its output in the run's log, its fate as exit code."""
 
+import json
 import os
 import sys
 import traceback
@@ -18,8 +19,6 @@ ERROR = "error.txt"
 
 def work(text: str, results: str, threads: int) -> None:
     """Run the experiment given as JSON; exits 1 after writing why."""
-    import json
-
     experiment = Experiment.of(json.loads(text))
     folder = Path(results) / experiment.id
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,10 @@ Birds are rendered with latents drawn uniformly and independently of each other,
 independently of both, so nothing of the data set's classes or its spurious correlation is in the task:
 regress the six latents, tell land from water. The last layer is thrown away.
 
-    python -m fedgroup.pretext --out fedgroup/assets/small_pretext.safetensors
+    python -m fedgroup.pretext --out fedgroup/assets/small_pretext.safetensors      (make pretext)
+
+The defaults are those of the shipped weights (about 8 minutes on 2 cores); their file holds the command
+and the quality on pictures not trained on.
 """
 
 import argparse
@@ -124,8 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Render, train, report, save."""
     parser = argparse.ArgumentParser(prog="python -m fedgroup.pretext", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    parser.add_argument("--pictures", type=int, default=20_000)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--pictures", type=int, default=60_000)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(arguments)

@@ -16,8 +16,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -57,9 +58,10 @@ class Run:
     def checkpoint(self, number: int, arrays: Arrays, facts: Mapping[str, Any]) -> None:
         """Store the state after round `number`, atomically; earlier lines become permanent."""
         lengths = {}
-        for name, file in self._files.items():
-            file.flush()
-            lengths[name] = file.tell()
+        with _room(self.folder):
+            for name, file in self._files.items():
+                file.flush()
+                lengths[name] = file.tell()
         head = {"round": number, "lengths": lengths, "facts": dict(facts)}
         self.save("checkpoint", {**arrays, "__head__": np.array(json.dumps(head))})
 
@@ -67,15 +69,12 @@ class Run:
         """Write arrays to NAME.npz, atomically."""
         temporary = self.folder / f".{name}.tmp"
         try:
-            with temporary.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            temporary.replace(self.folder / f"{name}.npz")
-        except OSError as error:
+            with _room(self.folder):
+                with temporary.open("wb") as file:
+                    np.savez(file, **arrays)  # type: ignore[arg-type]
+                temporary.replace(self.folder / f"{name}.npz")
+        finally:
             temporary.unlink(missing_ok=True)
-            raise FedgroupError(
-                f"cannot write {self.folder / name}.npz ({error.strerror}): free some space and run again; "
-                f"everything up to the last checkpoint is kept"
-            ) from error
 
     def resume(self) -> Checkpoint | None:
         """Load the last checkpoint, cutting records back to it; None where the run starts anew."""
@@ -100,14 +99,28 @@ class Run:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write result.json, the mark of a complete run."""
-        for file in self._files.values():
-            file.flush()
-        write_json(self.folder / "result.json", result)
+        with _room(self.folder):
+            for file in self._files.values():
+                file.flush()
+            write_json(self.folder / "result.json", result)
 
     def close(self) -> None:
         """Flush and close the record files."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # on a full disk the flush has failed before, and was reported
+                file.close()
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """Turn a full disk (or one that went away) into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        raise FedgroupError(
+            f"cannot write to {folder} ({error.strerror}): free some space and run again; "
+            f"everything up to the last checkpoint is kept"
+        ) from error
 
 
 @contextmanager
@@ -121,7 +134,7 @@ def open_run(folder: Path, spec: Mapping[str, Any]) -> Iterator[Run]:
             f"cannot write results to {folder} ({error.strerror}): choose --results"
         ) from error
     with lock:
-        if not _lock(lock.fileno()):
+        if not _locked(lock.fileno()):
             raise FedgroupError(f"{folder} is in use by another process: wait for it, or stop it first")
         _check_spec(folder, spec)
         write_json(folder / "env.json", environment())
@@ -130,6 +143,15 @@ def open_run(folder: Path, spec: Mapping[str, Any]) -> Iterator[Run]:
             yield run
         finally:
             run.close()
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock, trying for a second: status() of another process holds it for an instant."""
+    for _ in range(10):
+        if _lock(descriptor):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _lock(descriptor: int) -> bool:

@@ -104,6 +104,19 @@ def test_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest
     assert not list((tmp_path / "run").glob(".*.tmp"))
 
 
+def test_a_full_disk_while_lines_are_written(tmp_path: Path) -> None:
+    """/dev/full refuses every write, as a full disk does."""
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open_run(tmp_path / "run", SPEC) as run:
+        run.resume()
+        run._files["rounds"].close()
+        run._files["rounds"] = Path("/dev/full").open("wb")  # noqa: SIM115 - closed by the run
+        run.append("rounds", {"round": 0})
+        with pytest.raises(FedgroupError, match="No space left.*run again"):
+            run.checkpoint(0, {"theta": np.zeros(3, np.float32)}, {})
+
+
 def test_environment_is_written(tmp_path: Path) -> None:
     with open_run(tmp_path / "run", SPEC):
         pass
