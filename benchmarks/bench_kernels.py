@@ -96,10 +96,10 @@ def sparsefed_torch(theta: Any, clients: list[Any], k: int, rho: float) -> Call:
 
 def byzfl_group(name: str, clients: list[Any], options: dict[str, int]) -> Group:
     try:
-        from byzfl import aggregators
+        import byzfl
     except ImportError:
         return {}
-    made = getattr(aggregators, name)(**options)
+    made = getattr(byzfl, name)(**options)
     stack = np.stack(clients)
     tensor = torch.from_numpy(stack)
     return {

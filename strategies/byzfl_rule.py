@@ -20,11 +20,11 @@ class ByzflRule:
     coordinatewise: ClassVar[bool] = False
 
     aggregator: str = "TrMean"
-    """Class in byzfl.aggregators: Average, Median, TrMean, GeometricMedian, Krum, MultiKrum, MeaMed, ..."""
+    """Class of ByzFL: Average, Median, TrMean, GeometricMedian, Krum, MultiKrum, MeaMed, ..."""
     options: Options = (("f", 2),)
     """Its arguments as [name, value] pairs."""
     pre: str = ""
-    """Class in byzfl.pre_aggregators applied first: NNM, Bucketing, Clipping, ARC; none by default."""
+    """Pre-aggregator applied first: NNM, Bucketing, Clipping, ARC; none by default."""
     pre_options: Options = ()
     """Its arguments as [name, value] pairs."""
     least: int = 1
@@ -58,18 +58,23 @@ class ByzflRule:
 
     def _load(self) -> tuple[Any, Any]:
         try:
-            from byzfl import aggregators, pre_aggregators
+            import byzfl
         except ImportError as error:
             raise FedgroupError("rule byzfl needs an extra package: pip install 'fedgroup[byzfl]'") from error
-        pre = _make(pre_aggregators, self.pre, self.pre_options) if self.pre else None
-        return pre, _make(aggregators, self.aggregator, self.options)
+        pre = _make(byzfl, self.pre, self.pre_options) if self.pre else None
+        return pre, _make(byzfl, self.aggregator, self.options)
 
 
-def _make(module: Any, name: str, options: Options) -> Any:
-    known = [key for key, value in vars(module).items() if isinstance(value, type)]
+def _make(package: Any, name: str, options: Options) -> Any:
+    """Build a (pre-)aggregator; all of them stand at the package's top level, beside much else."""
+    known = {
+        key: value
+        for key, value in vars(package).items()
+        if isinstance(value, type) and value.__module__.startswith("byzfl.aggregators")
+    }
     if name not in known:
-        raise unknown(f"class in {module.__name__}", name, known)
+        raise unknown("ByzFL aggregator", name, known)
     try:
-        return getattr(module, name)(**dict(options))
+        return known[name](**dict(options))
     except (TypeError, ValueError) as error:
         raise FedgroupError(f"ByzFL {name} refuses its options ({error})") from error
