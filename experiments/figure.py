@@ -105,7 +105,7 @@ def group_bars(table: Table, results: Path, path: Path) -> None:
     )
     axis.grid(axis="y", alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(fontsize=8, frameon=False, ncols=2, loc="lower left")
+    figure.legend(fontsize=8, frameon=False, loc="outside right center")
     figure.savefig(path, dpi=130)
     plt.close(figure)
 

@@ -62,7 +62,7 @@ def launch(
     # one thread each: side by side they beat one worker with many, for models of this size
     threads = threads or threads_for(min(jobs, len(waiting) or 1))
     forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:  # heavy imports once, not once per run
         context.set_forkserver_preload(["experiments.worker"])
     active: dict[int, tuple[Watched, Any]] = {}
