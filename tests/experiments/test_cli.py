@@ -36,7 +36,7 @@ def fedgroup(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complet
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(
         [sys.executable, "-m", "experiments", *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False,
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
 
 
@@ -79,6 +79,7 @@ def test_run_status_report_and_again(table: Path, tmp_path: Path) -> None:
     assert "Selection: final" in final.stdout
 
 
+@pytest.mark.timeout(900)
 def test_a_killed_run_is_continued_to_the_same_bytes(table: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     slow = TABLE.replace("ROUNDS", "60").replace("epochs: 1", "epochs: 3")
@@ -184,6 +185,7 @@ def test_list_and_show(tmp_path: Path) -> None:
     assert "default" in lines["task.train.momentum"]
 
 
+@pytest.mark.timeout(900)
 def test_table9_on_a_waterbirds_fixture(tmp_path: Path) -> None:
     """The README's command for the real data set, on a tiny copy in the exact on-disk format."""
     root = fixtures.waterbirds(tmp_path / "wb", per_cell=2, groups=[0] * 11 + [1, 2, 3, 3, 3, 3])
