@@ -81,3 +81,10 @@ def test_features_are_the_input_of_the_last_layer() -> None:
     found = features(net, x)
     assert found.shape == (3, 128)
     assert torch.allclose(net.fc(found), net(x))  # type: ignore[operator]
+
+
+def test_larger_images_are_averaged_down() -> None:
+    net = Small().build(2, 0).eval()
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    big = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.allclose(net(big), net(x), atol=1e-5)

@@ -18,8 +18,8 @@ NOISE = 0.04
 """Standard deviation of the pixel noise, in [0, 1]."""
 SIZES = (0.5, 0.7)
 """Range of the bird's scale."""
-SUPERSAMPLE = 2
-"""Pixels drawn per pixel kept, in each direction."""
+CANVAS = 64
+"""Pixels drawn in each direction; smaller pictures are averaged down from it."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def class_latents(generator: torch.Generator, y: Tensor) -> dict[str, Tensor]:
 
 def render(generator: torch.Generator, latents: Mapping[str, Tensor], water: Tensor, size: int) -> Tensor:
     """Pictures (n, S, S, 3) uint8 of birds with the given latents on land or `water` (n,) scenes."""
-    drawn = size * SUPERSAMPLE
+    drawn = max(size, CANVAS)
     image = backgrounds(generator, water, drawn)
     image = _paint(generator, image, _parts(generator, latents, drawn))
-    image = torch.nn.functional.avg_pool2d(image, SUPERSAMPLE)
+    image = torch.nn.functional.avg_pool2d(image, drawn // size)
     return finish(generator, image, NOISE)
 
 
