@@ -2,7 +2,7 @@
 
 The garment is the core feature, the scene the spurious one; group counts are Waterbirds'. Class 0 is a
 T-shirt or a pullover, class 1 trousers: of the pairs tried (coats, boots, dresses, bags, trousers), the one
-that the embedded backbone, trained on birds, learns within a few epochs where it is rare.
+that the small model learns within a few epochs where it is rare, so that WGA has room to fall.
 """
 
 import gzip
