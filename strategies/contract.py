@@ -10,10 +10,17 @@ from dataclasses import FrozenInstanceError, fields, is_dataclass
 from typing import Any
 
 import numpy as np
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from numpy.typing import NDArray
+from torch import nn
 
+from fedgroup.layout import Layout, Weights
 from fedgroup.seeding import rng
+from fedgroup.update import ARRAYS, METRICS
 from strategies.aggregator import Aggregator, State, Vector, copy_state, influence_of
+from strategies.federation import Federation
+from strategies.flower import Hosted, to_record
+from strategies.identity import LentIdentity, with_id
 
 SIZE = 2_000
 Cohort = tuple[Vector, list[Vector], NDArray[np.float64]]
@@ -153,6 +160,42 @@ def agreement(rule: Aggregator) -> None:
     assert worst < 1e-5, f"clients that all sent theta moved the model by {worst:.2g}"
 
 
+def non_finite_refused(rule: Aggregator) -> None:
+    """In our host, a client that sends NaN is refused by name and the others go on."""
+    theta, clients, _ = cohort(rule)
+    clients.append(clients[0].copy())  # one more than needed, so that the round still counts
+    clients[3] = np.full_like(theta, np.nan)
+    host = _host(rule, theta, len(clients))
+    with LentIdentity():
+        replies = []
+        for number, message in enumerate(
+            host.configure_train(1, to_record(host.weights), ConfigRecord(), _NONE)
+        ):
+            sent = Weights(clients[number], host.weights.buffers, host.weights.counters)
+            metrics = {"partition-id": number, "num-examples": 40, "loss": 1.0, "groups": [40]}
+            content = RecordDict({ARRAYS: to_record(sent), METRICS: MetricRecord(metrics)})  # type: ignore[arg-type]
+            replies.append(Message(content=content, reply_to=with_id(message, str(number + 1))))
+        host.aggregate_train(1, replies)
+    refused = [row for row in host.log.clients if row["status"] != "ok"]
+    assert [row["client"] for row in refused] == [3], f"refused {refused}, expected client 3 alone"
+    assert "NaN" in refused[0]["reason"], f"the reason says nothing of NaN: {refused[0]['reason']}"
+    assert host.log.failed is None, f"the round failed: {host.log.failed}"
+    assert np.isfinite(host.weights.theta).all(), "the model is not finite"
+
+
+_NONE: Any = None
+
+
+def _host(rule: Aggregator, theta: Vector, count: int) -> Hosted:
+    """Our Flower strategy around the rule, for a linear model of theta's size."""
+    layout = Layout.of(nn.Linear(len(theta) - 1, 1))
+    nothing = np.empty(0, np.float32)
+    weights = Weights(theta, nothing, nothing.astype(np.int64))
+    roster = {client: client + 2 for client in range(count)}
+    federation = Federation(aggregator=rule, fraction=1.0)
+    return Hosted(federation, layout, [np.arange(count)], roster, "{}", weights, _start(rule, theta))
+
+
 CHECKS: tuple[Callable[[Aggregator], None], ...] = (
     frozen_settings,
     shape_and_dtype,
@@ -163,6 +206,7 @@ CHECKS: tuple[Callable[[Aggregator], None], ...] = (
     too_few_refused,
     influence_is_shares,
     agreement,
+    non_finite_refused,
 )
 
 

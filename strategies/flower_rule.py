@@ -15,11 +15,11 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, Met
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
-from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import State, Vector, require_clients
+from strategies.identity import LentIdentity, with_id
 
 ARRAYS, METRICS = "arrays", "metrics"
 
@@ -55,7 +55,7 @@ class FlowerRule:
         require_clients(self, len(clients))
         strategy: Strategy = pickle.loads(state["strategy"].tobytes())
         number = int(state["round"]) + 1
-        with _Identity():
+        with LentIdentity():
             record = ArrayRecord({"theta": Array(theta)})
             # strategies that need the global arrays (momentum, Krum's distances) take them here
             list(strategy.configure_train(number, record, ConfigRecord(), _Nodes(len(clients))))
@@ -92,18 +92,6 @@ class FlowerRule:
             except ValueError as error:
                 raise FedgroupError(f"{self.strategy} refuses its options ({error})") from error
         raise FedgroupError(f"{self.strategy} refuses its options ({reason})") from reason
-
-
-class _Identity:
-    """Messages can only be made by a process with a task identity; lend one where there is none."""
-
-    def __enter__(self) -> None:
-        self.before = (TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id)
-        if None in self.before:
-            TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
-
-    def __exit__(self, *_: object) -> None:
-        TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id = self.before
 
 
 class _Nodes(Grid):
@@ -145,7 +133,7 @@ def _reply(position: int, client: Vector, weight: float) -> Message:
     question = Message(
         content=RecordDict(), message_type=MessageType.TRAIN, dst_node_id=2 + position, group_id="1"
     )
-    question.metadata.__dict__["_message_id"] = str(position + 1)
+    with_id(question, str(position + 1))
     metrics = MetricRecord({"num-examples": int(weight), "partition-id": position})
     content = RecordDict({ARRAYS: ArrayRecord({"theta": Array(client)}), METRICS: metrics})
     return Message(content=content, reply_to=question)

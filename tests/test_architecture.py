@@ -26,6 +26,8 @@ ONLY_IN = {
     "flwr": {
         "strategies/flower.py",
         "strategies/flower_rule.py",
+        "strategies/contract.py",
+        "strategies/identity.py",
         "strategies/server.py",
         "strategies/server_app.py",
         "clients/client_app.py",
