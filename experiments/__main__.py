@@ -1,6 +1,7 @@
 """The `fedgroup` command. Heavy imports happen inside the commands, so that --help is instant."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,7 +137,12 @@ def run(
     if device is not None:
         os.environ["FEDGROUP_DEVICE"] = device
     chosen = _table(table, scale, seeds, set_, rule, data, root)
-    raise typer.Exit(run_table(chosen, results, jobs or os.cpu_count() or 1, select))
+    try:
+        code = run_table(chosen, results, jobs or os.cpu_count() or 1, select)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nfedgroup: interrupted; the same command goes on where it stopped\n")
+        raise typer.Exit(130) from None
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -222,18 +228,20 @@ def data_show(
     show_data(name, root, out, columns)
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit code 2."""
     if "" not in sys.path:
         sys.path.insert(0, "")  # my_rules.py in the current folder is importable, as with `python -m`
+    signal.signal(signal.SIGTERM, _interrupt)  # a cluster's stop ends the workers too
     try:
         app()
     except FedgroupError as error:
         sys.stderr.write(f"fedgroup: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nfedgroup: interrupted; the same command goes on where it stopped\n")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,24 @@ def test_a_killed_run_is_continued_to_the_same_bytes(table: Path, tmp_path: Path
     assert files(cut) == files(whole)
 
 
+def test_a_stopped_run_says_how_to_go_on_and_leaves_no_worker(table: Path, tmp_path: Path) -> None:
+    table.write_text(TABLE.replace("ROUNDS", "3000"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "experiments", "run", str(table)]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(tmp_path.glob("results/*/checkpoint.npz")):
+        time.sleep(0.05)
+    process.terminate()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on" in error
+    state = fedgroup("status", str(table), cwd=tmp_path).stdout
+    assert "interrupted" in state
+    assert "running" not in state
+
+
 def test_one_failing_run_leaves_the_others_alone(table: Path, tmp_path: Path) -> None:
     text = TABLE.replace("ROUNDS", "2") + "\n"
     text = text.replace("seeds: [0, 1]", "seeds: [0]").replace(
