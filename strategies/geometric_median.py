@@ -11,6 +11,8 @@ from fedgroup.errors import FedgroupError
 from strategies.aggregator import State, Vector, require_clients
 from strategies.geometry import combine, gram
 
+_STILL = 1e-6
+
 
 @dataclass(frozen=True)
 class GeometricMedian:
@@ -26,7 +28,7 @@ class GeometricMedian:
     nu: float = 1e-6
     """Floor on the distances."""
     tolerance: float = 1e-9
-    """Stop when no coefficient a_i moves by more."""
+    """Stop when no coefficient a_i moves by more, and z by less than 1e-6 of the median distance."""
     iterations: int = 1000
     """Most iterations."""
 
@@ -46,15 +48,19 @@ class GeometricMedian:
         """The a_i, (N,), summing to 1."""
         products = gram(clients, theta)
         a = np.full(len(clients), 1 / len(clients))
-        for _ in range(self.iterations):
-            along = products @ a
-            squared = np.diagonal(products) - 2 * along + a @ along
-            inverse = 1 / np.maximum(self.nu, np.sqrt(np.maximum(squared, 0.0)))
-            after = inverse / inverse.sum()
-            moved = float(np.abs(after - a).max())
-            a = after
-            if moved <= self.tolerance:
-                break
+        with np.errstate(invalid="ignore", over="ignore"):  # a client that is not finite shows in the result
+            for _ in range(self.iterations):
+                along = products @ a
+                squared = np.diagonal(products) - 2 * along + a @ along
+                distances = np.maximum(self.nu, np.sqrt(np.maximum(squared, 0.0)))
+                after = 1 / distances
+                after /= after.sum()
+                change = after - a
+                a = after
+                # a coefficient of 1e-12 on a vector of length 1e30 still moves z: ask z to stand still too
+                moved = np.sqrt(max(float(change @ products @ change), 0.0))
+                if np.abs(change).max() <= self.tolerance and moved <= _STILL * np.median(distances):
+                    break
         return a
 
     def step(

@@ -6,9 +6,11 @@ taken on updates, never on raw weights, where cancellation destroys them (spec 2
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from strategies.aggregator import Vector
 from strategies.chunks import Rows, check_vectors, for_chunks, map_blocks
@@ -28,7 +30,7 @@ def norms(clients: Sequence[Vector], theta: Vector, *, threads: int | None = Non
             sums[index] = wide @ wide
         return sums
 
-    with np.errstate(invalid="ignore", over="ignore"):
+    with _blas().limit(limits=1, user_api="blas"), np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(np.sqrt(_total(map_blocks(size, squares, threads=threads), (len(clients),))))
 
 
@@ -42,7 +44,18 @@ def gram(vectors: Sequence[Vector], centre: Vector, *, threads: int | None = Non
             row[:] = vector[low:high] - centre[low:high]
         return np.asarray(rows @ rows.T)
 
-    return _total(map_blocks(size, block, threads=threads), (len(vectors), len(vectors)))
+    with _blas().limit(limits=1, user_api="blas"):
+        return _total(map_blocks(size, block, threads=threads), (len(vectors), len(vectors)))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Control of the BLAS threads, which are held at one below our own.
+
+    Both together fight for the same cores (50 x 1M on a busy machine: 3,000 ms against 300), and how many
+    there are could change the last bits.
+    """
+    return ThreadpoolController()
 
 
 def squared_distances(products: Matrix) -> Matrix:

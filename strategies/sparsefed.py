@@ -103,10 +103,7 @@ class SparseFed:
         """New weights and state; raises FedgroupError when state or result is no longer finite."""
         require_clients(self, len(clients))
         k = self.count(check_vectors(clients, len(theta)))
-        scales = None
-        if self.clip is not None:
-            scales = geometry.clip_scales(geometry.norms(clients, theta), self.clip).astype(np.float32)
-        new, momentum, value = self._accumulate(state, theta, clients, scales)
+        new, momentum, value = self._accumulate(state, theta, clients, self._scales(theta, clients))
         chosen = top_k(value, k)
         update = value[chosen]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -132,10 +129,19 @@ class SparseFed:
         weights: NDArray[np.float64],
         new: Vector,
     ) -> NDArray[np.float64]:
-        """Share of the updates' magnitude on the coordinates sent: sum over S of |d_i|, (N,)."""
+        """Share of the clipped updates' magnitude on the coordinates sent: sum over S of |d_i|, (N,)."""
         sent = np.flatnonzero(new != theta)
         mass = np.array([np.abs(client[sent] - theta[sent]).sum(dtype=np.float64) for client in clients])
+        scales = self._scales(theta, clients)
+        if scales is not None:
+            mass *= scales
         return mass / mass.sum() if mass.sum() else np.full(len(clients), 1 / len(clients))
+
+    def _scales(self, theta: Vector, clients: Sequence[Vector]) -> Vector | None:
+        """Clip factor of each update, (N,) float32; None where nothing is clipped."""
+        if self.clip is None:
+            return None
+        return geometry.clip_scales(geometry.norms(clients, theta), self.clip).astype(np.float32)
 
     def _accumulate(
         self, state: State, theta: Vector, clients: Sequence[Vector], scales: Vector | None

@@ -145,6 +145,18 @@ def test_geometric_median_minimises_the_sum_of_distances() -> None:
         assert cost(found) <= cost(found + generator.normal(0, 1e-3, 40)) + 1e-9
 
 
+@pytest.mark.parametrize("size", [1e6, 1e15, 1e30, 1e38])
+def test_geometric_median_is_not_moved_by_the_size_of_far_clients(size: float) -> None:
+    """Stopping on coefficients alone left z far away: 1e-10 of a vector of length 1e30 is not nothing."""
+    generator = np.random.default_rng(0)
+    honest = [generator.normal(0, 1e-3, 500).astype(np.float32) for _ in range(7)]
+    far = [np.full(500, size, np.float32)] * 3
+    near = [np.full(500, 1e3, np.float32)] * 3
+    theta = np.zeros(500, np.float32)
+    found = step(GeometricMedian(), honest + far, theta)[0]
+    assert np.allclose(found, step(GeometricMedian(), honest + near, theta)[0], atol=1e-6)
+
+
 # --- clipping --------------------------------------------------------------------------------------
 
 
@@ -273,6 +285,14 @@ def test_a_lonely_direction_has_no_influence_under_the_median() -> None:
     assert Median().influence({}, theta, clients, weights, theta)[3] == 0
     assert TrimmedMean(2).influence({}, theta, clients, weights, theta)[3] == 0
     assert FedAvg().influence({}, theta, clients, weights, theta)[3] == pytest.approx(0.1)
+
+
+def test_sparsefed_influence_counts_clipped_updates() -> None:
+    """Norms 5 and 1, clip 1: both send the same, so both decide half."""
+    rule = SparseFed(k=1.0, clip=1.0)
+    clients = vectors([3, 4], [0.6, 0.8])
+    new = step(rule, clients)[0]
+    assert np.allclose(rule.influence(rule.init(ZERO), ZERO, clients, np.ones(2), new), [0.5, 0.5])
 
 
 @settings(max_examples=30, deadline=None)
