@@ -1,52 +1,131 @@
 """Any partitioner of flwr-datasets, by import path (extra: pip install 'fedgroup[partitioners]')."""
 
 import importlib
-from dataclasses import dataclass, field
+import inspect
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fedgroup.data.partition import validate
+from fedgroup.data.partition import check_clients, check_enough, validate
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
 
+INSTALL = "partition flwr_datasets needs an extra package: pip install 'fedgroup[partitioners]'"
+
 
 @dataclass(frozen=True)
 class FlwrDatasets:
-    """A flwr-datasets partitioner over the columns y, group and index of the training split."""
+    """A flwr-datasets partitioner over the columns y, group and index of the training split.
+
+    `index` is the position in the split, and what is read back. Where the partitioner takes a seed and
+    the options give none, it gets one derived from the task's seed.
+    """
 
     partitioner: str = "flwr_datasets.partitioner:IidPartitioner"
     """Import path of the class."""
-    options: tuple[tuple[str, Any], ...] = field(default=(("num_partitions", 100),))
-    """Its arguments as [name, value] pairs, e.g. [[num_partitions, 100], [partition_by, group]]."""
+    clients: int = 100
+    """Number of clients: passed as num_partitions where the class takes it, else checked."""
+    options: dict[str, Any] | tuple[tuple[str, Any], ...] = ()
+    """Its other arguments, e.g. {partition_by: group, alpha: 0.5}; kept as sorted pairs."""
     shuffle: bool = True
     """Shuffle the rows first (seeded): their IID partitioner cuts contiguous shards."""
+    complete: bool = True
+    """Every sample must be dealt to some client; some partitioners leave a rest."""
+
+    def __post_init__(self) -> None:
+        check_clients(self.clients)
+        options = dict(self.options)
+        pairs = tuple((name, _freeze(options[name])) for name in sorted(options))
+        object.__setattr__(self, "options", pairs)  # hashable: partitions are cached by their settings
+        if isinstance(count := options.get("num_partitions"), int):
+            check_clients(count)
+            object.__setattr__(self, "clients", count)
 
     def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
         """Hand the columns to the partitioner and read back who got which row."""
+        check_enough(self.clients, len(train))
         try:
             from datasets import Dataset
         except ImportError as error:
-            raise FedgroupError(
-                "partition flwr_datasets needs an extra package: pip install 'fedgroup[partitioners]'"
-            ) from error
-        module, _, name = self.partitioner.partition(":")
-        try:
-            made = getattr(importlib.import_module(module), name)(**dict(self.options))
-        except (ImportError, AttributeError) as error:
-            raise FedgroupError(f"cannot load partitioner '{self.partitioner}' ({error})") from error
-        except (TypeError, ValueError) as error:
-            raise FedgroupError(f"{self.partitioner} refuses its options ({error})") from error
+            raise FedgroupError(INSTALL) from error
+        partitioner = self._make(seed)
         order = np.arange(len(train))
         if self.shuffle:
             order = rng(seed, "partition").permutation(len(train))
-        columns = {"y": train.y[order], "group": train.group[order], "position": order}
+        columns = {"y": train.y[order], "group": train.group[order], "index": order}
+        rows = Dataset.from_dict({name: column.tolist() for name, column in columns.items()})
+        parts = self._split(partitioner, rows)
+        if len(parts) != self.clients:
+            raise FedgroupError(
+                f"{self.partitioner} made {len(parts)} partitions but clients is {self.clients}: "
+                f"set clients: {len(parts)}, or change its options"
+            )
+        return validate(parts, len(train), self.complete)
+
+    def _make(self, seed: int) -> Any:
+        cls = self._load()
+        options = {name: _thaw(value) for name, value in dict(self.options).items()}
         try:
-            made.dataset = Dataset.from_dict({key: value.tolist() for key, value in columns.items()})
-            parts = [
-                np.array(made.load_partition(c)["position"], np.int64) for c in range(made.num_partitions)
-            ]
-        except (ValueError, KeyError, TypeError) as error:
-            raise FedgroupError(f"{self.partitioner} cannot split this data ({error})") from error
-        return validate(parts, len(train))
+            takes = set(inspect.signature(cls).parameters)
+        except (TypeError, ValueError):  # no signature to read: pass the options alone
+            takes = set()
+        if "num_partitions" in takes:
+            options.setdefault("num_partitions", self.clients)
+        if "seed" in takes:
+            options.setdefault("seed", int(rng(seed, "partition", "flwr_datasets").integers(2**31)))
+        try:
+            return cls(**options)
+        except (TypeError, ValueError) as error:
+            raise FedgroupError(f"{self.partitioner} refuses its options ({_line(error)})") from error
+
+    def _load(self) -> Any:
+        module, _, name = self.partitioner.partition(":")
+        if not module or not name:
+            raise FedgroupError(
+                f"'{self.partitioner}' is not an import path: write flwr_datasets.partitioner:IidPartitioner"
+            )
+        try:
+            cls = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if error.name == "flwr_datasets":
+                raise FedgroupError(INSTALL) from error
+            raise FedgroupError(f"cannot load partitioner '{self.partitioner}' ({error})") from error
+        except (ImportError, AttributeError) as error:
+            raise FedgroupError(f"cannot load partitioner '{self.partitioner}' ({error})") from error
+        if not callable(cls):
+            raise FedgroupError(f"'{self.partitioner}' is not a class: give my_pkg.mod:Class")
+        return cls
+
+    def _split(self, partitioner: Any, rows: Any) -> list[Ints]:
+        """Positions of each partition, as the partitioner dealt them."""
+        try:
+            with warnings.catch_warnings():  # retries, rests and pyarrow's deprecations: validate() judges
+                warnings.simplefilter("ignore")
+                partitioner.dataset = rows
+                count = int(partitioner.num_partitions)
+                return [np.array(partitioner.load_partition(c)["index"][:], np.int64) for c in range(count)]
+        except Exception as error:  # someone else's code, which raises what it likes
+            raise FedgroupError(
+                f"{self.partitioner} cannot split this data ({type(error).__name__}: {_line(error)}): "
+                f"change clients or its options"
+            ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _freeze(value: Any) -> Any:
+    """Lists as tuples, so that the settings hash; other values stay."""
+    if isinstance(value, Mapping):
+        raise FedgroupError(f"partitioner options must be plain values or lists, got {value!r}")
+    return tuple(_freeze(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _thaw(value: Any) -> Any:
+    """Tuples as lists again: flwr-datasets refuses tuples."""
+    return [_thaw(item) for item in value] if isinstance(value, tuple) else value

@@ -7,24 +7,23 @@ never minority data: minority_holders deals them with the majority.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
-from fedgroup.dataset import GroupedDataset, Ints
+from fedgroup.dataset import Bools, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.seeding import rng
 
 NAMES = {
     "iid": "fedgroup.data.partition:Iid",
     "minority_holders": "fedgroup.data.partition:MinorityHolders",
-    "dirichlet": "fedgroup.data.partition:Dirichlet",
-    "pathological": "fedgroup.data.partition:Pathological",
-    "lists": "fedgroup.data.partition:Lists",
+    "dirichlet": "fedgroup.data.partition_skew:Dirichlet",
+    "pathological": "fedgroup.data.partition_skew:Pathological",
+    "size_skew": "fedgroup.data.partition_skew:SizeSkew",
+    "lists": "fedgroup.data.partition_lists:Lists",
     "flwr_datasets": "fedgroup.data.flwr_partitioner:FlwrDatasets",
 }
 
@@ -37,30 +36,66 @@ class Partition(Protocol):
         ...
 
 
-def _check_clients(clients: int) -> None:
+def check_clients(clients: int) -> None:
+    """Refuse a partition of no clients."""
     if clients < 1:
         raise FedgroupError(f"clients must be at least 1, got {clients}")
 
 
+def check_enough(clients: int, samples: int) -> None:
+    """Refuse more clients than samples: some would hold nothing."""
+    if clients > samples:
+        raise FedgroupError(
+            f"{clients} clients cannot share {samples} samples: "
+            f"use at most {samples} clients, or more samples"
+        )
+
+
 def validate(parts: Sequence[Ints], samples: int, complete: bool = True) -> list[Ints]:
     """Return sorted parts; refuses an empty client, a sample dealt twice, one missing or out of range."""
-    for client, part in enumerate(parts):
-        if len(part) == 0:
+    if len(parts) == 0:
+        raise FedgroupError("the partition has no clients: give at least one list of positions")
+    arrays = [_positions(client, part, len(parts), samples) for client, part in enumerate(parts)]
+    owner = np.full(samples, -1, np.int64)
+    for client, part in enumerate(arrays):
+        taken = part[owner[part] >= 0]
+        if len(taken):
             raise FedgroupError(
-                f"client {client} of {len(parts)} got no samples ({samples} in all): use fewer clients, "
-                f"or a less skewed partition"
+                f"sample {taken[0]} is dealt to clients {owner[taken[0]]} and {client}: "
+                f"give it to one of them"
             )
-    dealt = np.concatenate(list(parts)) if parts else np.empty(0, np.int64)
-    if len(dealt) and (dealt.min() < 0 or dealt.max() >= samples):
+        owner[part] = client
+    missing = np.flatnonzero(owner < 0)
+    if complete and len(missing):
         raise FedgroupError(
-            f"positions {dealt.min()}..{dealt.max()} do not exist: the split has {samples} samples"
+            f"{len(missing)} of {samples} samples are dealt to no client (the first is {missing[0]}): "
+            f"deal them all, or set complete: false where the partition has it"
         )
-    counts = np.bincount(dealt, minlength=samples)
-    if (counts > 1).any():
-        raise FedgroupError(f"sample {int(np.argmax(counts > 1))} is dealt to more than one client")
-    if complete and (counts == 0).any():
-        raise FedgroupError(f"{int((counts == 0).sum())} of {samples} samples are dealt to no client")
-    return [np.sort(np.asarray(part, np.int64)) for part in parts]
+    return arrays
+
+
+def _positions(client: int, part: Ints, clients: int, samples: int) -> Ints:
+    """Sorted positions of one client, (n,) int64; refuses what cannot be one."""
+    given = np.asarray(part)
+    if given.ndim != 1:
+        raise FedgroupError(f"client {client}: positions must be a flat list, got shape {given.shape}")
+    if len(given) == 0:
+        raise FedgroupError(
+            f"client {client} of {clients} got no samples ({samples} in all): use fewer clients, "
+            f"more samples, or a less skewed partition"
+        )
+    if given.dtype.kind not in "iu":
+        raise FedgroupError(f"client {client}: positions must be whole numbers, got {given.dtype}")
+    if given.min() < 0 or given.max() >= samples:
+        raise FedgroupError(
+            f"client {client}: positions {given.min()}..{given.max()} do not all exist, "
+            f"the split has {samples} samples (0..{samples - 1})"
+        )
+    ordered = np.sort(given.astype(np.int64))
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        raise FedgroupError(f"client {client} lists sample {twice[0]} twice: list it once")
+    return ordered
 
 
 def group_table(parts: Sequence[Ints], train: GroupedDataset) -> Ints:
@@ -89,19 +124,20 @@ class Iid:
     """Deal group by group, so that every client's group counts differ by at most one."""
 
     def __post_init__(self) -> None:
-        _check_clients(self.clients)
+        check_clients(self.clients)
 
     def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
-        """Deal a seeded permutation (spec federated 3.2)."""
+        """Deal a seeded permutation (spec federated 3.2; the base code's remainder: 3.1)."""
+        check_enough(self.clients, len(train))
         order = rng(seed, "partition").permutation(len(train))
+        if self.remainder == "drop":
+            order = order[: len(train) // self.clients * self.clients]
         if self.stratify:
             order = order[np.argsort(train.group[order], kind="stable")]
-            return validate([order[c :: self.clients] for c in range(self.clients)], len(train))
-        if self.remainder == "drop":
-            size = len(train) // self.clients
-            parts = [order[c * size : (c + 1) * size] for c in range(self.clients)]
-            return validate(parts, len(train), complete=False)
-        return validate(np.array_split(order, self.clients), len(train))
+            parts = [order[c :: self.clients] for c in range(self.clients)]
+        else:
+            parts = np.array_split(order, self.clients)
+        return validate(parts, len(train), complete=self.remainder == "keep")
 
 
 @dataclass(frozen=True)
@@ -118,9 +154,11 @@ class MinorityHolders:
     """Tiers whose samples only holders get; those the data set lacks are ignored."""
 
     def __post_init__(self) -> None:
-        _check_clients(self.clients)
+        check_clients(self.clients)
         if not 0 < self.holder_fraction <= 1:
             raise FedgroupError(f"holder_fraction must lie in (0, 1], got {self.holder_fraction}")
+        if not self.minority:
+            raise FedgroupError("minority names no tier: give at least one, e.g. [LRG-1]")
 
     def holders(self, seed: int) -> Ints:
         """Partition ids of the holders, sorted."""
@@ -128,7 +166,8 @@ class MinorityHolders:
         return np.sort(rng(seed, "partition", "holders").choice(self.clients, count, replace=False))
 
     def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
-        """Deal the minority to the holders, the rest to all (spec federated 3.2)."""
+        """Deal the minority to the holders, the rest to all (paper A.1; algorithm of spec federated 3.2)."""
+        check_enough(self.clients, len(train))
         minority = self._minority(train)
         generator = rng(seed, "partition")
         few = generator.permutation(np.flatnonzero(minority))
@@ -144,7 +183,8 @@ class MinorityHolders:
             parts[client].append(part)
         return validate([np.concatenate(part) for part in parts], len(train))
 
-    def _minority(self, train: GroupedDataset) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _minority(self, train: GroupedDataset) -> Bools:
+        """Minority mask over `train`, (N,); a poison is never minority data."""
         tiers = train.info.tiers
         known = {"LRG-1", "LRG-2", *tiers}
         for name in self.minority:
@@ -160,131 +200,37 @@ class MinorityHolders:
         return mask
 
     def _majority_sizes(self, held: Ints, majority: int) -> Ints:
-        """Majority samples per client, so that totals are equal (or simply equal shares)."""
-        total = majority + int(held.sum()) if self.balance == "equal" else majority
-        base, extra = divmod(total, self.clients)
-        sizes = np.full(self.clients, base, np.int64)
-        if self.balance == "equal":
-            if held.max() > base:
-                raise FedgroupError(
-                    f"a holder gets {held.max()} minority samples but equal shares are {base}: "
-                    f"use balance: additive, or a holder_fraction above {self.holder_fraction:g}"
-                )
-            sizes -= held
-        # the remainder goes to the first clients that hold no minority, then to the others
-        sizes[np.argsort(held > 0, kind="stable")[:extra]] += 1
+        """Majority samples per client, (clients,), given the minority samples `held` (clients,).
+
+        additive: equal shares of the majority. equal: shares that make the totals equal within one.
+        """
+        # one more each for `extra` clients: first those that hold no minority, then the others
+        if self.balance == "additive":
+            base, extra = divmod(majority, self.clients)
+            sizes, first = np.full(self.clients, base, np.int64), held > 0
+        else:
+            base, extra = divmod(majority + int(held.sum()), self.clients)
+            if not _fits(held, base, extra):
+                raise self._too_much(held, base, extra)
+            sizes, first = base - held, np.where(held > base, -1, held > 0)
+        sizes[np.argsort(first, kind="stable")[:extra]] += 1
         return sizes
 
-
-@dataclass(frozen=True)
-class Dirichlet:
-    """Skewed shares: each group's (or label's) samples are dealt by Dirichlet(alpha) proportions."""
-
-    clients: int = 100
-    """Number of clients."""
-    alpha: float = 0.5
-    """Concentration: small is skewed, large is IID."""
-    over: Literal["group", "label"] = "group"
-    """What is skewed."""
-    min_samples: int = 1
-    """Fewest samples of a client; the draw is repeated until it holds."""
-
-    TRIES = 1000
-
-    def __post_init__(self) -> None:
-        _check_clients(self.clients)
-        if not 0 < self.alpha < float("inf"):
-            raise FedgroupError(f"alpha must be positive and finite, got {self.alpha}")
-        if self.min_samples < 1:
-            raise FedgroupError(f"min_samples must be at least 1, got {self.min_samples}")
-
-    def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
-        """Draw proportions per group until every client has enough."""
-        if self.clients * self.min_samples > len(train):
-            raise FedgroupError(
-                f"{self.clients} clients of at least {self.min_samples} samples need more than the "
-                f"{len(train)} there are"
-            )
-        values = train.group if self.over == "group" else train.y
-        generator = rng(seed, "partition")
-        for _ in range(self.TRIES):
-            parts = self._draw(values, generator)
-            if min(len(part) for part in parts) >= self.min_samples:
-                return validate(parts, len(train))
-        raise FedgroupError(
-            f"no Dirichlet(alpha={self.alpha:g}) draw of {self.TRIES} gave every one of {self.clients} "
-            f"clients {self.min_samples} samples: raise alpha, or use fewer clients"
+    def _too_much(self, held: Ints, base: int, extra: int) -> FedgroupError:
+        few = int(held.sum())
+        enough = next(n for n in range(1, self.clients + 1) if _fits(_shares(few, n), base, extra))
+        return FedgroupError(
+            f"a holder gets {held.max()} minority samples but equal shares are {base}: "
+            f"use balance: additive, or a holder_fraction of at least {enough / self.clients:.4g} "
+            f"(now {self.holder_fraction:g})"
         )
 
-    def _draw(self, values: Ints, generator: np.random.Generator) -> list[Ints]:
-        parts: list[list[Ints]] = [[] for _ in range(self.clients)]
-        for value in np.unique(values):
-            members = generator.permutation(np.flatnonzero(values == value))
-            shares = generator.dirichlet(np.full(self.clients, self.alpha))
-            cuts = np.round(np.cumsum(shares)[:-1] * len(members)).astype(np.int64)
-            for client, part in enumerate(np.split(members, cuts)):
-                parts[client].append(part)
-        return [np.concatenate(part) for part in parts]
+
+def _shares(samples: int, holders: int) -> Ints:
+    """Sizes of an even deal, (holders,), the larger ones first."""
+    return (samples + np.arange(holders)[::-1]) // holders
 
 
-@dataclass(frozen=True)
-class Pathological:
-    """Every client holds samples of a few groups (or labels) only."""
-
-    clients: int = 100
-    """Number of clients."""
-    per_client: int = 2
-    """Groups (or labels) a client holds."""
-    over: Literal["group", "label"] = "group"
-    """What is restricted."""
-
-    def __post_init__(self) -> None:
-        _check_clients(self.clients)
-        if self.per_client < 1:
-            raise FedgroupError(f"per_client must be at least 1, got {self.per_client}")
-
-    def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
-        """Give client c the groups c, c+1, ... in a seeded order; each is dealt evenly to its holders."""
-        values = train.group if self.over == "group" else train.y
-        kinds = np.unique(values)
-        if self.per_client > len(kinds):
-            raise FedgroupError(
-                f"per_client {self.per_client} exceeds the {len(kinds)} {self.over}s there are"
-            )
-        generator = rng(seed, "partition")
-        kinds = generator.permutation(kinds)
-        parts: list[list[Ints]] = [[] for _ in range(self.clients)]
-        for place, kind in enumerate(kinds):
-            holders = [c for c in range(self.clients) if (place - c) % len(kinds) < self.per_client] or [
-                place % self.clients
-            ]
-            members = generator.permutation(np.flatnonzero(values == kind))
-            for holder, part in zip(holders, np.array_split(members, len(holders)), strict=True):
-                parts[holder].append(part)
-        return validate([np.concatenate(p) if p else np.empty(0, np.int64) for p in parts], len(train))
-
-
-@dataclass(frozen=True)
-class Lists:
-    """Your own partition: a JSON file with one list of training positions per client."""
-
-    file: str = ""
-    """Path of the JSON file."""
-    complete: bool = True
-    """Every sample must be dealt to some client."""
-
-    def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
-        """Read and check the lists."""
-        path = Path(self.file).expanduser()
-        try:
-            lists = json.loads(path.read_text(encoding="utf-8"))
-            parts = [np.asarray(part, np.int64) for part in lists]
-        except OSError as error:
-            raise FedgroupError(f"partition file: cannot read '{self.file}' ({error.strerror})") from error
-        except (ValueError, TypeError, OverflowError) as error:
-            raise FedgroupError(
-                f"{path} must hold a JSON list of lists of whole numbers, one per client ({error})"
-            ) from error
-        if not parts or any(part.ndim != 1 for part in parts):
-            raise FedgroupError(f"{path} must hold a JSON list of lists of whole numbers, one per client")
-        return validate(parts, len(train), self.complete)
+def _fits(held: Ints, base: int, extra: int) -> bool:
+    """Whether holders of `held` samples fit into totals of `base`, of which `extra` are one larger."""
+    return bool(held.max() <= base + 1 and (held > base).sum() <= extra)
