@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from fedgroup.data.birds import render
 from fedgroup.data.scenes import chance
-from fedgroup.data.synthbirds import CHUNK, GENERATOR_VERSION, INFO
+from fedgroup.data.synthbirds import CHUNK, GENERATOR_VERSION, INFO, SIZES
 from fedgroup.dataset import normaliser
 from fedgroup.model import SmallResNet
 from fedgroup.seeding import torch_seed
@@ -42,6 +42,7 @@ SCENE_WEIGHT = 0.3
 """Weight of the scene's cross-entropy beside the latents' squared error."""
 SPREAD = 3.4
 """Latents, scaled to [0, 1], are regressed as (z - 0.5) * SPREAD: about unit variance."""
+BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def loss(output: Tensor, latents: Tensor, scenes: Tensor) -> Tensor:
     return regression + SCENE_WEIGHT * F.cross_entropy(output[:, count:], scenes)
 
 
-def train(examples: Examples, epochs: int, seed: int, batch: int = 128) -> nn.Module:
+def train(examples: Examples, epochs: int, seed: int, batch: int = BATCH) -> nn.Module:
     """Train the backbone with AdamW and a one-cycle schedule; prints a line per epoch."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "pretext", "init"))
@@ -129,9 +130,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--pictures", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--size", type=int, default=32, choices=SIZES)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(arguments)
+    if args.pictures < BATCH or args.epochs < 1:
+        parser.error(f"at least {BATCH} pictures (one batch) and 1 epoch are needed")
     print(f"rendering {args.pictures} pictures of {args.size} px ...", flush=True)
     examples = draw(args.pictures, args.size, args.seed)
     net = train(examples, args.epochs, args.seed)

@@ -6,8 +6,9 @@ that the small model learns within a few epochs where it is rare, so that WGA ha
 """
 
 import gzip
-import hashlib
+import math
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor
 from fedgroup.data.bank import has_bank, read_bank, write_bank
 from fedgroup.data.scenes import backgrounds, chance, colour, finish, uniform
 from fedgroup.data.synthbirds import CHUNK, SIZES, group_columns
+from fedgroup.data.tables import file_hash
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.paths import cache_dir
@@ -61,6 +63,8 @@ class Fashion:
     def __post_init__(self) -> None:
         if self.size not in SIZES:
             raise FedgroupError(f"fashion comes in sizes {' and '.join(map(str, SIZES))}, not {self.size}")
+        if self.seed < 0:
+            raise FedgroupError(f"the data seed must be at least 0, got {self.seed}")
 
     def load(self) -> Splits:
         """Map the bank, painting it first where it is not cached."""
@@ -122,20 +126,19 @@ def _file(folder: Path, name: str) -> Path | None:
 
 
 def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in FILES:
-        path = _file(folder, name)
-        assert path is not None
-        stat = path.stat()
-        digest.update(f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns};".encode())
-    return digest.hexdigest()[:10]
+    """Hash of the four files' content: the same files anywhere share a bank, changed ones never do."""
+    paths = [path for name in FILES if (path := _file(folder, name))]
+    try:
+        return file_hash(*paths)
+    except OSError as error:
+        raise FedgroupError(f"the files in {folder} cannot be read ({error}): check their rights") from error
 
 
 def read_idx(path: Path, magic: int, items: int | None) -> NDArray[np.uint8]:
     """Read an idx file of bytes (.gz or not); checks the magic number and the number of items."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise FedgroupError(f"{path} is damaged or truncated ({error}): fetch it again") from error
     found = int.from_bytes(data[:4], "big") if len(data) >= 4 else -1
     if found != magic:
@@ -143,7 +146,7 @@ def read_idx(path: Path, magic: int, items: int | None) -> NDArray[np.uint8]:
     dims = magic & 0xFF
     shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dims)]
     body = data[4 + 4 * dims :]
-    if len(body) != int(np.prod(shape)):
+    if len(body) != math.prod(shape):
         raise FedgroupError(
             f"{path} announces {shape} bytes but holds {len(body)}: it is truncated, fetch it again"
         )
@@ -164,6 +167,8 @@ def read_garments(folder: Path, counted: bool = True) -> tuple[NDArray[np.uint8]
     for images, labels in ((train, train_y), (test, test_y)):
         if images.shape[1:] != (28, 28) or len(images) != len(labels):
             raise FedgroupError(f"{folder}: images {images.shape} do not match labels {labels.shape}")
+        if len(labels) and labels.max() > 9:
+            raise FedgroupError(f"{folder}: label {labels.max()} is none of 0..9: fetch the label files again")
     return np.concatenate([train, test]), np.concatenate([train_y, test_y])
 
 

@@ -5,6 +5,8 @@ x to the right and y downwards; lengths are in those units.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -46,6 +48,17 @@ def blend(image: Tensor, mask: Tensor, paint: Tensor) -> Tensor:
     return image * (1 - cover) + paint[:, :, None, None] * cover
 
 
+@contextmanager
+def two_threads() -> Iterator[None]:
+    """Hold torch at two threads: with only one, MKL's inverse FFT rounds otherwise and pixels change."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def texture(generator: torch.Generator, n: int, size: int, stretch: tuple[float, float]) -> Tensor:
     """Correlated noise (n, S, S) of unit variance; `stretch` scales the x and y frequencies."""
     fy = torch.fft.fftfreq(size)[:, None] * size
@@ -53,7 +66,8 @@ def texture(generator: torch.Generator, n: int, size: int, stretch: tuple[float,
     radius = torch.sqrt((fx * stretch[0]) ** 2 + (fy * stretch[1]) ** 2)
     radius[0, 0] = math.inf  # no constant component
     white = torch.fft.rfft2(torch.randn(n, size, size, generator=generator))
-    noise = torch.fft.irfft2(white * radius**-1.6, s=(size, size))
+    with two_threads():
+        noise = torch.fft.irfft2(white * radius**-1.6, s=(size, size))
     scaled: Tensor = noise / (noise.std((1, 2), keepdim=True) + 1e-6)
     return scaled
 

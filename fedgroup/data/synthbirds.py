@@ -55,7 +55,7 @@ class Synthbirds:
             raise FedgroupError(f"the data seed must be at least 0, got {self.seed}")
 
     def load(self) -> Splits:
-        """Map the bank, rendering it first where it is not cached (about 10 s on one core)."""
+        """Map the bank, rendering it first where it is not cached (about 20 s on one core)."""
         folder = cache_dir() / f"synthbirds-{self.size}-s{self.seed}-v{GENERATOR_VERSION}"
         if not has_bank(folder):
             group, split = group_columns(self.seed, "synthbirds")

@@ -62,6 +62,10 @@ def break_file(folder: Path, how: str) -> None:
         path.write_bytes(gzip.compress(b"\x00\x00\x08\x01" + data[4:]))
     elif how == "text":
         path.write_bytes(b"<html>not found</html>")
+    elif how == "flipped":
+        packed = bytearray(path.read_bytes())
+        packed[40:60] = bytes(20)
+        path.write_bytes(bytes(packed))
     elif how == "empty":
         path.write_bytes(gzip.compress(b""))
 
@@ -75,6 +79,7 @@ def break_file(folder: Path, how: str) -> None:
         ("magic", "starts with 2049, an idx file of this kind with 2051"),
         ("text", "damaged or truncated"),
         ("empty", "starts with -1"),
+        ("flipped", "damaged or truncated"),
     ],
 )
 def test_broken_files_are_one_clear_line(how: str, words: str, tmp_path: Path) -> None:
@@ -95,6 +100,27 @@ def test_nothing_there(tmp_path: Path) -> None:
         Fashion(root=str(tmp_path)).load()
     with pytest.raises(FedgroupError, match="sizes 32 and 64"):
         Fashion(size=28)
+    with pytest.raises(FedgroupError, match="data seed must be at least 0, got -1"):
+        Fashion(seed=-1)
+
+
+def test_a_label_that_is_no_garment_is_refused(tmp_path: Path) -> None:
+    fixtures.fashion(tmp_path, 20, 10)
+    path = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[-1] = 10
+    path.write_bytes(gzip.compress(bytes(data)))
+    with pytest.raises(FedgroupError, match=r"label 10 is none of 0\.\.9"):
+        fashion.read_garments(tmp_path, counted=False)
+
+
+def test_the_same_files_elsewhere_share_a_bank_and_changed_ones_do_not(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        fixtures.fashion(tmp_path / name, 20, 10)
+    assert fashion._fingerprint(tmp_path / "one") == fashion._fingerprint(tmp_path / "two")
+    path = tmp_path / "two" / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(path.read_bytes() + b"x")
+    assert fashion._fingerprint(tmp_path / "one") != fashion._fingerprint(tmp_path / "two")
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")

@@ -72,6 +72,22 @@ def test_chunks_have_their_own_address() -> None:
     assert np.array_equal(long, short)
 
 
+def test_pixels_do_not_depend_on_the_number_of_threads() -> None:
+    """MKL's inverse FFT rounds otherwise with one thread; the renderer holds two for that one call."""
+    group, split = np.resize(np.array([0, 3, 1, 2]), 256), np.zeros(256, np.int64)
+    before = torch.get_num_threads()
+    blocks = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            blocks.append(next(Synthbirds()._render(group, split)))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(blocks[0], blocks[1])
+    assert np.array_equal(blocks[1], blocks[2])
+
+
 def test_64_pixels() -> None:
     block = next(Synthbirds(size=64)._render(np.array([0, 1, 2, 3]), np.zeros(4, np.int64)))
     assert block.shape == (4, 64, 64, 3)
@@ -80,6 +96,8 @@ def test_64_pixels() -> None:
 def test_other_sizes_are_refused() -> None:
     with pytest.raises(FedgroupError, match="sizes 32 and 64, not 48"):
         Synthbirds(size=48)
+    with pytest.raises(FedgroupError, match="data seed must be at least 0, got -1"):
+        Synthbirds(seed=-1)
 
 
 def test_latents_differ_by_class_as_the_table_says() -> None:
