@@ -8,10 +8,12 @@ from flwr.clientapp import ClientApp
 from clients.local import local_update
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights
+from fedgroup.live import live
 from fedgroup.task import Task
 from fedgroup.update import ARRAYS, CONFIG, METRICS
 
 app = ClientApp()
+LiveArray = live(Array)
 
 
 @app.query()
@@ -33,12 +35,10 @@ def train(message: Message, context: Context) -> Message:
         Weights(arrays["theta"], arrays["buffers"], arrays["counters"]),
         str(settings["layout"]),
     )
-    content = RecordDict(
-        {
-            ARRAYS: ArrayRecord({name: Array(array) for name, array in update.weights.arrays().items()}),
-            METRICS: MetricRecord(update.metrics()),  # type: ignore[arg-type]
-        }
-    )
+    sent = ArrayRecord()
+    for name, array in update.weights.arrays().items():
+        sent[name] = LiveArray(array)
+    content = RecordDict({ARRAYS: sent, METRICS: MetricRecord(update.metrics())})  # type: ignore[arg-type]
     return Message(content=content, reply_to=message)
 
 

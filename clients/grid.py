@@ -1,11 +1,12 @@
-"""A Flower Grid in this process: messages are handed to the ClientApp one after another.
+"""Flower Grids that run the ClientApp for us: the one place that touches Flower's internals.
 
-No serialisation between processes, no polling, no Ray: the default for a laptop, and the reference
-that every other runtime must equal. This file alone touches Flower's internals.
+A grid answers messages. Here they are handed to the ClientApp in this process, one after another: no
+serialisation, no polling, no Ray; the default, and the reference that every other runtime must equal.
+`ray_grid.py` hands them to actors instead.
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import uuid4
 
 from flwr.app import Context, Error, Message, RecordDict
@@ -21,17 +22,24 @@ CLIENT_APP_RAISED = 1001
 """Error code of a reply whose client raised."""
 
 
-class LocalGrid(Grid):
-    """All clients in this process. Node id = partition id + 2 (1 is the server)."""
+class ClientGrid(Grid):
+    """What every grid of ours shares. Node id = partition id + 2 (1 is the server)."""
 
-    def __init__(self, app: ClientApp, clients: int) -> None:
-        TaskIdentity.task_id = TaskIdentity.run_id = 1
-        TaskIdentity.node_id = SERVER_NODE
-        self._app = app
+    lanes = 1
+    """Clients that train at the same time."""
+
+    def __init__(self, clients: int) -> None:
+        take_identity()
         self._clients = clients
-        self._contexts: dict[int, Context] = {}
         self._replies: dict[str, Message] = {}
         self._run = Run.create_empty(1)
+
+    def answer(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
+        """Replies to `messages`, in any order; those that are late or lost are left out."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release what the grid holds."""
 
     def set_run(self, run: Run) -> None:
         """Set the run this grid belongs to."""
@@ -57,13 +65,11 @@ class LocalGrid(Grid):
         return range(SERVER_NODE + 1, SERVER_NODE + 1 + self._clients)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Handle messages at once and keep the replies for pull_messages."""
-        ids = []
-        for message in messages:
-            reply = self._handle(message)
-            ids.append(message.metadata.message_id)
-            self._replies[message.metadata.message_id] = reply
-        return ids
+        """Answer messages at once and keep the replies for pull_messages."""
+        sent = list(messages)
+        for reply in self.send_and_receive(sent):
+            self._replies[reply.metadata.reply_to_message_id] = reply
+        return [message.metadata.message_id for message in sent]
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         """Take the replies to these messages."""
@@ -75,28 +81,56 @@ class LocalGrid(Grid):
         *,
         timeout: float | None = None,
     ) -> Iterable[Message]:
-        """Handle every message in order; a client that raises gives an error reply."""
-        return [self._handle(message) for message in messages]
+        """Answer every message; a client that raises gives an error reply."""
+        sent = list(messages)
+        for message in sent:
+            message.metadata.__dict__["_message_id"] = uuid4().hex
+        return self.answer(sent, timeout)
 
-    def _handle(self, message: Message) -> Message:
-        message.metadata.__dict__["_message_id"] = uuid4().hex
+
+class LocalGrid(ClientGrid):
+    """All clients in this process, one after another."""
+
+    def __init__(self, app: ClientApp, clients: int) -> None:
+        super().__init__(clients)
+        self._app = app
+        self._contexts: dict[int, Context] = {}
+
+    def answer(self, messages: Sequence[Message], timeout: float | None = None) -> list[Message]:
+        """Handle the messages in order."""
+        return [self.answer_one(message) for message in messages]
+
+    def answer_one(self, message: Message) -> Message:
+        """Hand one message to the ClientApp."""
         node = message.metadata.dst_node_id
-        context = self._contexts.get(node)
-        if context is None:
-            partition = node - SERVER_NODE - 1
-            context = Context(
-                run_id=1,
-                node_id=node,
-                node_config={"partition-id": partition, "num-partitions": self._clients},
-                state=RecordDict(),
-                run_config={},
-            )
-            self._contexts[node] = context
-        try:
-            return self._app(message=message, context=context)
-        except FedgroupError as error:
-            return Message(Error(CLIENT_APP_RAISED, str(error)), reply_to=message)
-        except Exception as error:  # one client's fault must not end the run
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            reason = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
-            return Message(Error(CLIENT_APP_RAISED, reason), reply_to=message)
+        if node not in self._contexts:
+            self._contexts[node] = context_of(node, self._clients)
+        return handle(self._app, message, self._contexts[node])
+
+
+def take_identity() -> None:
+    """Give this process the task identity without which Flower makes no message."""
+    TaskIdentity.task_id = TaskIdentity.run_id = 1
+    TaskIdentity.node_id = SERVER_NODE
+
+
+def context_of(node: int, clients: int) -> Context:
+    """Fresh Flower context of a client: it says which partition the node holds."""
+    config = {"partition-id": node - SERVER_NODE - 1, "num-partitions": clients}
+    return Context(run_id=1, node_id=node, node_config=dict(config), state=RecordDict(), run_config={})
+
+
+def handle(app: ClientApp, message: Message, context: Context) -> Message:
+    """Reply of one client; whatever it raises becomes an error reply, so the others go on."""
+    try:
+        return app(message=message, context=context)
+    except Exception as error:
+        return Message(Error(CLIENT_APP_RAISED, reason_of(error)), reply_to=message)
+
+
+def reason_of(error: Exception) -> str:
+    """One line for a record: our own errors as they are, others with the line that raised them."""
+    if isinstance(error, FedgroupError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"

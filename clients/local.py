@@ -1,5 +1,6 @@
 """One client's update: the one trainer on the client's shard."""
 
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from fedgroup.dataset import GroupedDataset, Splits
-from fedgroup.device import pick
+from fedgroup.device import holds, pick
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.seeding import rng
@@ -18,10 +19,10 @@ from fedgroup.update import Update
 
 def local_update(task: Task, client: int, number: int, weights: Weights, layout: str) -> Update:
     """Train `client` from the global `weights` in round `number`; returns its new weights."""
+    start = time.perf_counter()
     device = pick()
     data = _train_split(task.data, str(device)).take(_positions(task, client))
-    model = _model(task.model, len(data.info.classes), str(device))
-    own = Layout.of(model).hash()
+    model, own = _model(task.model, len(data.info.classes), str(device))
     if own != layout:
         raise FedgroupError(
             f"the server's model layout {layout} is not this client's {own}: same versions on both sides?"
@@ -34,6 +35,7 @@ def local_update(task: Task, client: int, number: int, weights: Weights, layout:
         loss=fitted.losses[-1],
         groups=tuple(int(n) for n in data.group_counts()),
         weights=read(model),
+        seconds=time.perf_counter() - start,
     )
 
 
@@ -47,13 +49,14 @@ def _positions(task: Task, client: int) -> Any:
 @lru_cache(maxsize=1)
 def _train_split(dataset: Any, device: str) -> GroupedDataset:
     splits: Splits = load_splits(dataset)
-    return splits.train.to(device)
+    train = splits.train
+    return train.to(device) if holds(torch.device(device), train.bank.nbytes) else train
 
 
 @lru_cache(maxsize=1)
-def _model(component: Any, classes: int, device: str) -> nn.Module:
-    """One model per process; every tensor of it is overwritten before each use."""
+def _model(component: Any, classes: int, device: str) -> tuple[nn.Module, str]:
+    """One model per process and its layout's hash; every tensor is overwritten before each use."""
     model: nn.Module = component.build(classes, 0).to(device)
     if device != "mps":
         model = model.to(memory_format=torch.channels_last)
-    return model
+    return model, Layout.of(model).hash()

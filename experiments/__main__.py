@@ -120,7 +120,25 @@ def run(
     data: Data = None,
     root: Root = None,
     results: Results = Path("results"),
-    jobs: Annotated[int, typer.Option(help="Runs side by side; 0 = one per core.")] = 0,
+    jobs: Annotated[
+        int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Clients of a run that train side by side, on Ray; 1 = no Ray.")
+    ] = 1,
+    gpus_per_client: Annotated[
+        float | None, typer.Option(help="Share of a GPU per worker; default: all GPUs, shared evenly.")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(help="CPU threads of one training client; other counts round differently.")
+    ] = 1,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="Run on this Ray cluster (auto = find it); its machines must share --results."),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Write TensorBoard events of every run to this folder.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: CUDA where there is one.")
     ] = None,
@@ -130,19 +148,37 @@ def run(
 
     Interrupt it at any time: the same command goes on where it stopped.
     """
+    from clients.resources import Resources
     from experiments.show import run_table
+    from fedgroup.device import cores
 
     if jobs < 0:
         raise FedgroupError(f"--jobs must be at least 0, got {jobs}")
     if device is not None:
         os.environ["FEDGROUP_DEVICE"] = device
+    resources = Resources(workers, gpus_per_client, threads, ray_address)
+    side = jobs or max(1, cores() // (workers * threads))
     chosen = _table(table, scale, seeds, set_, rule, data, root)
     try:
-        code = run_table(chosen, results, jobs or os.cpu_count() or 1, select)
+        code = run_table(chosen, results, side, select, resources, tensorboard)
     except KeyboardInterrupt:
         sys.stderr.write("\nfedgroup: interrupted; the same command goes on where it stopped\n")
         raise typer.Exit(130) from None
     raise typer.Exit(code)
+
+
+@app.command(
+    "flwr",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["-h"]},
+)
+def flwr_(context: typer.Context) -> None:
+    """Run `flwr run . ARGS --stream` in this folder; exits with 1 where the app failed (flwr exits with 0).
+
+    For example: fedgroup flwr local --run-config 'results="/tmp/out" federation.rounds=3'
+    """
+    from experiments.flower import flower_run
+
+    raise typer.Exit(flower_run(context.args))
 
 
 @app.command()

@@ -4,15 +4,19 @@ A worker that fails or is killed takes nothing else with it, and what it had rec
 """
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from clients.ray_grid import shared_ray
+from clients.resources import Resources
 from experiments.experiment import Experiment
 from experiments.worker import ERROR, work
+from fedgroup.device import CORES, VARIABLE, cores, pick
 from fedgroup.record import read_lines, status
 
 POLL = 0.25
@@ -29,6 +33,8 @@ class Watched:
     """Rounds recorded."""
     last: dict[str, Any] | None = None
     """Last evaluated record line."""
+    timing: dict[str, Any] | None = None
+    """Last line of seconds by part."""
     state: str = "waiting"
     """waiting, running, done or failed."""
     reason: str = ""
@@ -42,52 +48,100 @@ class Watched:
 Display = Callable[[Sequence[Watched]], None]
 
 
-def threads_for(jobs: int) -> int:
-    """Threads of one worker, so that all workers together fill the cores."""
-    return max(1, (os.cpu_count() or 1) // jobs)
-
-
 def launch(
     runs: Sequence[tuple[Experiment, str]],
     results: Path,
     jobs: int,
     display: Display,
-    threads: int | None = None,
+    resources: Resources | None = None,
 ) -> list[Watched]:
     """Run the experiments that are not done, `jobs` at a time; returns all with their final state."""
+    resources = resources or Resources()
     watched = [Watched(experiment, label) for experiment, label in runs]
     for run in watched:
         look(run, results)
     waiting = [run for run in watched if run.state != "done"]
-    # one thread each: side by side they beat one worker with many, for models of this size
-    threads = threads or threads_for(min(jobs, len(waiting) or 1))
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
-    if forks:  # heavy imports once, not once per run
-        context.set_forkserver_preload(["experiments.worker"])
-    active: dict[int, tuple[Watched, Any]] = {}
+    side = min(jobs, len(waiting) or 1)
+    slots = Slots(side, resources)
+    with shared_ray(resources, side) as inner:
+        _work_through(watched, waiting, slots, results, display, starter(resources), inner)
+    display(watched)
+    return watched
+
+
+def _work_through(
+    watched: list[Watched],
+    waiting: list[Watched],
+    slots: "Slots",
+    results: Path,
+    display: Display,
+    start: "Start",
+    resources: Resources,
+) -> None:
+    active: dict[int, tuple[Watched, Any, int]] = {}
     try:
         while waiting or active:
-            while waiting and len(active) < jobs:
-                run = waiting.pop(0)
+            while waiting and slots.free:
+                run, slot = waiting.pop(0), slots.free.pop(0)
                 run.state = "running"
-                process = context.Process(target=work, args=(run.experiment.to_json(), str(results), threads))
-                process.start()
-                active[id(run)] = (run, process)
-            for key, (run, process) in list(active.items()):
+                text, place = run.experiment.to_json(), slots.environment(slot)
+                process = start(text, str(results.resolve()), resources, place)
+                active[id(run)] = (run, process, slot)
+            for key, (run, process, slot) in list(active.items()):
                 look(run, results)
                 if process.exitcode is not None:
                     del active[key]
+                    slots.free.append(slot)
                     _settle(run, process.exitcode, results)
             display(watched)
             time.sleep(POLL)
     finally:
-        for _, process in active.values():
+        for _, process, _ in active.values():
             process.terminate()
-        for _, process in active.values():
+        for _, process, _ in active.values():
             process.join()
-    display(watched)
-    return watched
+
+
+class Slots:
+    """Places to run side by side; each gets its share of the cores and, with several GPUs, one of them."""
+
+    def __init__(self, jobs: int, resources: Resources) -> None:
+        self.free = list(range(jobs))
+        self._gpus = 0
+        self._cores = 0
+        if resources.ray_address is not None:
+            return  # Ray gives out the cores and GPUs of its machines
+        self._cores = max(1, cores() // jobs)
+        if str(pick()) == "cuda" and not resources.needs_ray and torch.cuda.device_count() > 1:
+            self._gpus = torch.cuda.device_count()
+
+    def environment(self, slot: int) -> dict[str, str]:
+        """Variables of a run in this slot."""
+        own = {CORES: str(self._cores)} if self._cores else {}
+        return own | {VARIABLE: f"cuda:{slot % self._gpus}"} if self._gpus else own
+
+
+Start = Callable[[str, str, Resources, dict[str, str]], Any]
+"""Starts a run; the result has exitcode (None while it runs), terminate() and join()."""
+
+
+def starter(resources: Resources) -> Start:
+    """How runs start: as processes here, or as Ray tasks on the cluster of `resources.ray_address`."""
+    if resources.ray_address is not None:
+        from experiments.cluster import on_cluster
+
+        return on_cluster(resources)
+    forks = "forkserver" in multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
+    if forks:  # heavy imports once, not once per run
+        context.set_forkserver_preload(["experiments.worker"])
+
+    def start(*arguments: Any) -> Any:
+        process = context.Process(target=work, args=arguments)
+        process.start()
+        return process
+
+    return start
 
 
 def look(run: Watched, results: Path) -> None:
@@ -97,6 +151,7 @@ def look(run: Watched, results: Path) -> None:
     if rows:
         run.done = int(rows[-1]["round"])
         run.last = next((row for row in reversed(rows) if "test" in row), None)
+        run.timing = next(iter(read_lines(folder, "timing")[-1:]), None)
     if (folder / "result.json").exists():
         run.state = "done"
 

@@ -21,6 +21,10 @@ NO_HEADROOM = 5.0
 """A drop from a baseline WGA under this many points says nothing (spec federated 4)."""
 
 
+SECONDS = ("train", "transfer", "aggregate", "evaluate", "record")
+"""Parts of a round's time."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One row of a report: values per seed, their spread, and the drops against FedAvg."""
@@ -131,7 +135,7 @@ def footer(table: Table, found: Sequence[Line], results: Path, select: str) -> l
     counted = sorted({len(line.values["wga"]) for line in found})
     envs = [read_json(results / e.id / "env.json") for e, _ in done]
     seconds = sum(
-        sum(v for k, v in row.items() if k != "round")
+        sum(v for k, v in row.items() if k in SECONDS)
         for experiment, _ in done
         for row in read_lines(results / experiment.id, "timing")
     )

@@ -6,21 +6,33 @@ from pathlib import Path
 from flwr.app import Context, RecordDict
 
 from clients.client_app import app as client_app
-from clients.grid import SERVER_NODE, LocalGrid
+from clients.grid import SERVER_NODE, ClientGrid, LocalGrid
+from clients.resources import Resources
 from experiments.experiment import Experiment
 from fedgroup.task import assign_clients
 from strategies.server_app import app as server_app
 
 
-def run(experiment: Experiment, results: Path) -> Path:
+def run(experiment: Experiment, results: Path, resources: Resources | None = None) -> Path:
     """Run (or finish) an experiment through the real ServerApp and ClientApp; returns its folder."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
+    grid = _grid(experiment, resources or Resources())
+    try:
+        config = {"spec": experiment.to_json(), "results": str(results.resolve())}
+        context = Context(
+            run_id=1, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=dict(config)
+        )
+        server_app(grid, context)
+    finally:
+        grid.close()
+    return results / experiment.id
+
+
+def _grid(experiment: Experiment, resources: Resources) -> ClientGrid:
     task = experiment.task
     clients = len(assign_clients(task.data, task.partition, task.seed))
-    grid = LocalGrid(client_app, clients)
-    config = {"spec": experiment.to_json(), "results": str(results.resolve())}
-    context = Context(
-        run_id=1, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=dict(config)
-    )
-    server_app(grid, context)
-    return results / experiment.id
+    if not resources.needs_ray:
+        return LocalGrid(client_app, clients)
+    from clients.ray_grid import RayGrid
+
+    return RayGrid("clients.client_app:app", clients, resources)

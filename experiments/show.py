@@ -18,7 +18,11 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
+from clients.resources import Resources
+from experiments.board import Board
+from experiments.experiment import Experiment
 from experiments.launch import Watched, launch, look
+from experiments.memory import check, estimate
 from experiments.report import cells, footer, lines, write
 from experiments.table import Table
 from fedgroup.errors import unknown
@@ -32,6 +36,7 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=200)
 
 
+PARTS = ("train", "transfer", "aggregate", "evaluate")
 MARKS = {"waiting": "·", "running": "▶", "done": "✓", "failed": "✗"}
 
 
@@ -73,7 +78,14 @@ def prepare(table: Table, console: Console) -> None:
         experiment.federation.check(len(shards))
 
 
-def run_table(table: Table, results: Path, jobs: int, select: str) -> int:
+def run_table(
+    table: Table,
+    results: Path,
+    jobs: int,
+    select: str,
+    resources: Resources,
+    board: Path | None = None,
+) -> int:
     """Run what is missing, show progress, report; returns the exit code (1 where a run failed)."""
     console = make_console()
     if select not in RULES:
@@ -86,7 +98,8 @@ def run_table(table: Table, results: Path, jobs: int, select: str) -> int:
     )
     if todo:
         prepare(table, console)
-    watched = _watch(runs, results, jobs, console) if todo else []
+        _check_memory([experiment for experiment, _ in runs if experiment in todo], jobs, resources, console)
+    watched = _watch(runs, results, jobs, console, resources, board) if todo else []
     failed = [run for run in watched if run.state == "failed"]
     for run in failed:
         console.print(
@@ -101,9 +114,30 @@ def run_table(table: Table, results: Path, jobs: int, select: str) -> int:
     return 1 if failed else 0
 
 
-def _watch(runs: Sequence[tuple[Any, str]], results: Path, jobs: int, console: Console) -> list[Watched]:
+def _check_memory(todo: Sequence[Experiment], jobs: int, resources: Resources, console: Console) -> None:
+    """Print the estimate of the largest runs that go side by side; refuses what does not fit."""
+    needs = sorted((estimate(e, resources) for e in todo), key=lambda need: need.total, reverse=True)
+    console.print(check(needs[:jobs], resources), style="dim", highlight=False)
+
+
+def _watch(
+    runs: Sequence[tuple[Any, str]],
+    results: Path,
+    jobs: int,
+    console: Console,
+    resources: Resources,
+    board: Path | None,
+) -> list[Watched]:
+    follow = Board(board, results) if board is not None else None
     if not console.is_terminal:
-        return launch(runs, results, jobs, _Plain(console))
+        plain = _Plain(console)
+
+        def both(watched: Sequence[Watched]) -> None:
+            plain(watched)
+            if follow:
+                follow(watched)
+
+        return launch(runs, results, jobs, both, resources)
     overall = Progress(
         TextColumn("rounds"),
         BarColumn(),
@@ -119,13 +153,15 @@ def _watch(runs: Sequence[tuple[Any, str]], results: Path, jobs: int, console: C
         def display(watched: Sequence[Watched]) -> None:
             overall.update(bar, total=sum(r.rounds for r in watched), completed=sum(r.done for r in watched))
             live.update(Group(_grid(watched), overall))
+            if follow:
+                follow(watched)
 
-        return launch(runs, results, jobs, display)
+        return launch(runs, results, jobs, display, resources)
 
 
 def _grid(watched: Sequence[Watched]) -> RichTable:
     grid = RichTable(box=None, pad_edge=False)
-    for head in ("", "run", "round", "WGA", "ACC"):
+    for head in ("", "run", "round", "WGA", "ACC", "s/round", "train/transfer/aggregate/evaluate"):
         grid.add_column(head, justify="left" if head in ("", "run") else "right")
     for run in watched:
         numbers = ("", "")
@@ -133,8 +169,18 @@ def _grid(watched: Sequence[Watched]) -> RichTable:
             value = counts(run.last, "test")
             numbers = (f"{100 * value.wga():.1f}", f"{100 * value.accuracy():.1f}")
         colour = {"running": "cyan", "done": "green", "failed": "red"}.get(run.state, "dim")
-        grid.add_row(f"[{colour}]{MARKS[run.state]}[/]", run.label, f"{run.done}/{run.rounds}", *numbers)
+        mark = f"[{colour}]{MARKS[run.state]}[/]"
+        grid.add_row(mark, run.label, f"{run.done}/{run.rounds}", *numbers, *_seconds(run.timing))
     return grid
+
+
+def _seconds(timing: dict[str, Any] | None) -> tuple[str, str]:
+    """Seconds of the last round and the share of its parts in percent."""
+    parts = [float((timing or {}).get(part, 0.0)) for part in PARTS]
+    total = sum(parts)
+    if not timing or not total:
+        return "", ""
+    return f"{total:.1f}", " / ".join(f"{100 * part / total:.0f}" for part in parts) + " %"
 
 
 class _Plain:

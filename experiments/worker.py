@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from clients.resources import Resources
 from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.errors import FedgroupError
@@ -17,8 +18,9 @@ ERROR = "error.txt"
 """Files of a run directory: everything printed, and the one line that says why it failed."""
 
 
-def work(text: str, results: str, threads: int) -> None:
+def work(text: str, results: str, resources: Resources, environment: dict[str, str]) -> None:
     """Run the experiment given as JSON; exits 1 after writing why."""
+    os.environ.update(environment)
     experiment = Experiment.of(json.loads(text))
     folder = Path(results) / experiment.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -26,9 +28,9 @@ def work(text: str, results: str, threads: int) -> None:
     with (folder / LOG).open("a", buffering=1) as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-        torch.set_num_threads(threads)
+        torch.set_num_threads(resources.threads)
         try:
-            run(experiment, Path(results))
+            run(experiment, Path(results), resources)
         except FedgroupError as error:
             (folder / ERROR).write_text(f"{error}\n")
             sys.exit(1)

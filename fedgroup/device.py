@@ -7,6 +7,9 @@ import torch
 from fedgroup.errors import FedgroupError
 
 VARIABLE = "FEDGROUP_DEVICE"
+CORES = "FEDGROUP_CORES"
+BANK_SHARE = 0.25
+"""Largest share of a GPU's free memory that a process fills with images."""
 
 
 def pick() -> torch.device:
@@ -28,3 +31,19 @@ def pick() -> torch.device:
 def describe(device: torch.device) -> str:
     """Name of the hardware behind a device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def cores() -> int:
+    """Cores this process may use: $FEDGROUP_CORES where it is one of several, else all there are."""
+    told = os.environ.get(CORES, "")
+    if told.isdigit() and int(told):
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def holds(device: torch.device, size: int) -> bool:
+    """True where `size` bytes of images may live on the device; else batches travel one by one."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return size <= BANK_SHARE * free

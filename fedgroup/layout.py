@@ -8,7 +8,10 @@ of named_parameters() / named_buffers().
 
 import hashlib
 import json
+import math
+import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,7 +47,7 @@ class Entry:
     @property
     def size(self) -> int:
         """Number of values."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,21 @@ class Layout:
 
     def length(self, kind: str) -> int:
         """Values in the vector `kind` (theta, buffers or counters)."""
-        return sum(entry.size for entry in self.entries if entry.kind == kind)
+        return self._lengths[kind]
+
+    @cached_property
+    def _lengths(self) -> dict[str, int]:
+        lengths = {"theta": 0, "buffers": 0, "counters": 0}
+        for entry in self.entries:
+            lengths[entry.kind] += entry.size
+        return lengths
 
     def hash(self) -> str:
         """12 hex digits naming the table; stored with every checkpoint."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         rows = [[e.kind, e.name, list(e.shape), e.offset] for e in self.entries]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
@@ -94,31 +108,39 @@ def _tensors(model: nn.Module) -> list[tuple[str, str, torch.Tensor]]:
 def read(model: nn.Module) -> Weights:
     """Copy a model's tensors into fresh flat vectors."""
     parts: dict[str, list[torch.Tensor]] = {"theta": [], "buffers": [], "counters": []}
-    with torch.no_grad():
-        for kind, _, tensor in _tensors(model):
-            parts[kind].append(tensor.detach().reshape(-1))
+    for kind, _, tensor in _tensors(model):
+        parts[kind].append(tensor.detach())
+    return Weights(
+        _vector(parts["theta"], torch.float32),
+        _vector(parts["buffers"], torch.float32),
+        _vector(parts["counters"], torch.int64),
+    )
 
-        def vector(kind: str, dtype: torch.dtype) -> NDArray[Any]:
-            if not parts[kind]:
-                return np.empty(0, np.float32 if dtype == torch.float32 else np.int64)
-            return torch.cat([part.to(dtype) for part in parts[kind]]).cpu().numpy()
 
-        return Weights(
-            vector("theta", torch.float32), vector("buffers", torch.float32), vector("counters", torch.int64)
-        )
+def _vector(tensors: list[torch.Tensor], dtype: torch.dtype) -> NDArray[Any]:
+    """Tensors laid end to end in C-order; from a device they come in one transfer."""
+    device = tensors[0].device if tensors else "cpu"
+    out = torch.empty(sum(tensor.numel() for tensor in tensors), dtype=dtype, device=device)
+    start = 0
+    for tensor in tensors:
+        out[start : start + tensor.numel()].view(tensor.shape).copy_(tensor)
+        start += tensor.numel()
+    return out.cpu().numpy()
 
 
 def write(model: nn.Module, weights: Weights) -> None:
     """Copy flat vectors into a model's tensors; refuses vectors of another length."""
-    offsets = {"theta": 0, "buffers": 0, "counters": 0}
     arrays = weights.arrays()
+    offsets = dict.fromkeys(arrays, 0)
+    sources: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         for kind, name, tensor in _tensors(model):
             start, size = offsets[kind], tensor.numel()
             if start + size > len(arrays[kind]):
                 raise FedgroupError(f"{kind} has {len(arrays[kind])} values, too few to fill '{name}'")
-            part = np.ascontiguousarray(arrays[kind][start : start + size])
-            tensor.copy_(_tensor(part).reshape(tensor.shape))
+            if kind not in sources:  # to a device in one transfer
+                sources[kind] = _tensor(arrays[kind]).to(tensor.device)
+            tensor.copy_(sources[kind][start : start + size].view(tensor.shape))
             offsets[kind] = start + size
     for kind, used in offsets.items():
         if used != len(arrays[kind]):
@@ -126,4 +148,7 @@ def write(model: nn.Module, weights: Weights) -> None:
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    """The array's memory as a tensor, also where it is read-only: nothing here writes to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(np.ascontiguousarray(array))

@@ -181,10 +181,9 @@ def _check_spec(folder: Path, spec: Mapping[str, Any]) -> None:
 
 def _differences(old: Any, new: Any, where: str = "") -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted(set(old) | set(new))
-        return [
+        return [  # a setting that is newer than the run has its default: the directory's name says so
             line
-            for key in keys
+            for key in sorted(old)
             for line in _differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
         ]
     return [] if old == new else [f"{where} was {old!r}, is {new!r} now"]

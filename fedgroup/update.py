@@ -40,6 +40,8 @@ class Update:
     groups: tuple[int, ...]
     """Clean samples it holds per group (G,); an empty tuple from clients that do not say."""
     weights: Weights
+    seconds: float = 0.0
+    """Time its training took, 0 where it does not say; for timings only."""
 
     def metrics(self) -> dict[str, int | float | list[int]]:
         """Metrics as they travel (JSON-like scalars and lists)."""
@@ -48,6 +50,7 @@ class Update:
             "num-examples": self.examples,
             "loss": self.loss,
             "groups": list(self.groups),
+            "seconds": self.seconds,
         }
 
 
@@ -93,14 +96,18 @@ def admit(
         loss=float(loss) if isinstance(loss, int | float) else float("nan"),
         groups=tuple(int(g) for g in metrics.get("groups", ())),
         weights=Weights(arrays["theta"], arrays["buffers"], arrays["counters"]),
+        seconds=_seconds(metrics.get("seconds")),
     )
 
 
+def _seconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else 0.0
+
+
 def finite(array: NDArray[Any]) -> bool:
-    """True where all values are finite; two chunked reductions, no temporary of the array's size."""
-    for start in range(0, array.size, 1 << 20):
-        part = array[start : start + (1 << 20)]
-        low, high = part.min(), part.max()  # NaN propagates through both
-        if not (np.isfinite(low) and np.isfinite(high)):
+    """True where all values are finite; chunked, without a temporary of the array's size."""
+    for start in range(0, array.size, 1 << 18):
+        part = array[start : start + (1 << 18)]
+        if not np.isfinite(part @ part) and not np.isfinite(part).all():  # a square may just overflow
             return False
     return True

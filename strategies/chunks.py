@@ -5,7 +5,6 @@ kernels give the same bits for any chunk size and thread count; reductions use b
 size whose partial results are added in order, so they do too.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fedgroup.device import cores
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import Vector
 
@@ -31,8 +31,7 @@ def num_threads(threads: int | None = None) -> int:
     """Threads to use: those asked for, else two, or one on a single core."""
     if threads is not None:
         return max(1, threads)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2, cores)
+    return min(2, cores())
 
 
 def for_chunks(

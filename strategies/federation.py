@@ -25,6 +25,8 @@ class Federation:
     auto: rule for coordinate-wise rules (median, trimmed mean), mean otherwise."""
     min_valid: int | None = None
     """Fewest admitted replies for a round to count; default: what the rule needs."""
+    on_failure: Literal["proceed", "fail"] = "proceed"
+    """A client that failed or did not answer: go on where min_valid replies are left, or stop the run."""
     max_norm: float | None = None
     """Refuse a reply whose update has a larger L2 norm; default: no bound."""
     eval_every: int = 1

@@ -19,14 +19,21 @@ from numpy.typing import NDArray
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights
+from fedgroup.live import live
 from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit
 from strategies.aggregator import State, Vector, influence_of
 from strategies.federation import Federation
+from strategies.geometry import along
+
+LiveArray = live(Array)
 
 
 def to_record(weights: Weights) -> ArrayRecord:
     """Flower record of a model's three vectors."""
-    return ArrayRecord({name: Array(array) for name, array in weights.arrays().items()})
+    record = ArrayRecord()
+    for name, array in weights.arrays().items():
+        record[name] = LiveArray(array)  # the constructor would serialise
+    return record
 
 
 def from_record(record: ArrayRecord) -> dict[str, NDArray[Any]]:
@@ -45,6 +52,10 @@ class RoundLog:
     """Why the round failed and the model was kept; None where it counted."""
     diagnostics: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by part: train (mean busy time of the lanes), transfer (the rest until the last reply),
+    aggregate, evaluate."""
+    client_seconds: dict[int, float] = field(default_factory=dict)
+    """Training time that each client reports."""
 
 
 class Hosted(Strategy):
@@ -65,6 +76,7 @@ class Hosted(Strategy):
         first: int = 0,
         minority: tuple[int, ...] = (),
         root: Callable[[int, Weights], Vector] | None = None,
+        lanes: int | None = None,
     ) -> None:
         self.federation = federation
         self.layout = layout
@@ -76,6 +88,7 @@ class Hosted(Strategy):
         self.first = first
         self.minority = minority
         self.root = root
+        self.lanes = lanes
         self.log = RoundLog([])
         self._sent_at = 0.0
 
@@ -109,9 +122,10 @@ class Hosted(Strategy):
         """Admit the replies, aggregate, or fail the round and keep the model."""
         received = list(replies)
         start = time.perf_counter()
-        self.log.seconds["train"] = start - self._sent_at
         updates = self._admitted(received)
+        self._time(updates, start - self._sent_at)
         number = self.first + server_round
+        self._refuse_failures(number)
         needed = self.federation.needed()
         if len(updates) < needed:
             self.log.failed = f"{len(updates)} valid replies of {len(self.log.cohort)}, {needed} needed"
@@ -127,6 +141,13 @@ class Hosted(Strategy):
         record = to_record(self.weights)
         self.log.seconds["aggregate"] = time.perf_counter() - start
         return record, MetricRecord({"admitted": len(updates)})
+
+    def _time(self, updates: list[Update], wall: float) -> None:
+        """Split the time since sending: clients that train side by side share a lane's seconds."""
+        self.log.client_seconds = {update.client: update.seconds for update in updates}
+        lanes = min(self.lanes or len(self.log.cohort), len(self.log.cohort))
+        train = min(wall, sum(self.log.client_seconds.values()) / lanes)
+        self.log.seconds.update(train=train, transfer=wall - train)
 
     def _admitted(self, replies: list[Message]) -> list[Update]:
         clients = {node: client for client, node in self.roster.items()}
@@ -172,6 +193,16 @@ class Hosted(Strategy):
             raise FedgroupError(f"the reply's arrays cannot be read ({error})") from error
         return admit(arrays, values, self.layout, self.federation.max_norm, self.weights.theta)
 
+    def _refuse_failures(self, number: int) -> None:
+        if self.federation.on_failure == "proceed":
+            return
+        for row in self.log.clients:
+            if row["status"] in ("failed", "missing"):
+                raise FedgroupError(
+                    f"round {number}: client {row['client']}: {row['reason']}; everything before this round "
+                    f"is kept, run again to go on (federation.on_failure=proceed does without it)"
+                )
+
     def _refuse_hopeless(self, number: int) -> None:
         rows = self.log.clients
         if rows and all(row["status"] == "failed" for row in rows):
@@ -211,20 +242,18 @@ class Hosted(Strategy):
         return total / np.float32(len(clients))
 
     def _describe(self, before: Weights, updates: list[Update]) -> None:
-        """Norms of every update and of the step taken, and their cosine (D-sized passes in float32)."""
+        """Norms of every update and of the step taken, and the cosine between the two."""
         step = self.weights.theta - before.theta
         step_norm = float(np.linalg.norm(step))
+        norms, products = along([update.weights.theta for update in updates], before.theta, step)
         rows = {row["client"]: row for row in self.log.clients}
-        for update in updates:
-            delta = update.weights.theta - before.theta
-            norm = float(np.linalg.norm(delta))
-            cosine = float(delta @ step) / (norm * step_norm) if norm and step_norm else None
+        for update, norm, product in zip(updates, norms.tolist(), products.tolist(), strict=True):
             rows[update.client].update(
                 examples=update.examples,
                 groups=list(update.groups),
                 loss=update.loss if np.isfinite(update.loss) else None,
                 norm=norm,
-                cosine=cosine,
+                cosine=product / (norm * step_norm) if norm and step_norm else None,
             )
         self.log.diagnostics = {"step_norm": step_norm}
         for name, array in self.state.items():

@@ -14,7 +14,7 @@ from torch import nn
 
 from fedgroup.data.partition import group_table, partition_hash
 from fedgroup.dataset import Ints, Splits
-from fedgroup.device import pick
+from fedgroup.device import holds, pick
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluate import count
 from fedgroup.groups import Counts
@@ -65,11 +65,15 @@ class Server:
         if self.device.type != "mps":
             self.model = self.model.to(memory_format=torch.channels_last)
         self.layout = Layout.of(self.model)
-        self.val = splits.val.to(self.device)
-        self.test = splits.test.to(self.device)
+        size = splits.val.bank.nbytes + splits.test.bank.nbytes
+        stay = holds(self.device, size)
+        self.val = splits.val.to(self.device) if stay else splits.val
+        self.test = splits.test.to(self.device) if stay else splits.test
         self.best = (-1.0, 0)
         """Highest validation WGA so far and its round."""
         self.failed_rounds = 0
+        self.record_seconds = 0.0
+        """Time the last checkpoint took; it stands in the timing line of the round after."""
 
     def serve(self, grid: Grid) -> None:
         """Run all rounds that are missing and write the result."""
@@ -93,6 +97,7 @@ class Server:
             first,
             minority=self.splits.train.info.tiers.get("LRG-1", ()),
             root=self._root_trainer(),
+            lanes=getattr(grid, "lanes", None),
         )
         if first == 0 and found is None:
             self._after_round(0)
@@ -138,8 +143,12 @@ class Server:
         self.run.append("rounds", row)
         for client in log.clients:
             self.run.append("clients", {"round": number, **client})
-        self.run.append("timing", {"round": number, **{k: round(v, 6) for k, v in log.seconds.items()}})
+        timing = {name: round(value, 6) for name, value in log.seconds.items()}
+        each = {str(client): round(value, 6) for client, value in log.client_seconds.items()}
+        self.run.append("timing", {"round": number, **timing, "record": self.record_seconds, "clients": each})
+        start = time.perf_counter()
         self._checkpoint(number)
+        self.record_seconds = round(time.perf_counter() - start, 6)
 
     def _evaluate(self, number: int) -> dict[str, Any]:
         write(self.model, self.strategy.weights)

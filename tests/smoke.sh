@@ -43,11 +43,13 @@ address = ":local:"
 TOML
 trap 'pkill -f "flower-superlink.*$WORK" 2>/dev/null; rm -rf "$WORK"' EXIT
 flower() {
-  flwr run . local --stream --federation-config "num-supernodes=4" --run-config \
+  fedgroup flwr local --federation-config "num-supernodes=4" --run-config \
     "results=\"$WORK/flower\" task.partition.clients=4 task.train.epochs=1 federation.rounds=2 $1"
 }
 flower 'federation.aggregator.use="median"'
 test "$(ls "$WORK"/flower/*/result.json | wc -l)" = 1
+say a run that fails inside Flower exits with 1
+if flower 'federation.aggregator.use="trimmed_mean" set="federation.aggregator.trim=2"'; then exit 1; fi
 say the same experiment in process gives the same model, bit for bit
 python -m tests.same_model "$WORK"/flower/*/ "$WORK/twin"
 printf '\nsmoke: all passed\n'

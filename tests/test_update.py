@@ -15,7 +15,13 @@ GOOD = read(NET)
 
 def reply(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     arrays: dict[str, Any] = {name: array.copy() for name, array in GOOD.arrays().items()}
-    metrics: dict[str, Any] = {"partition-id": 3, "num-examples": 48, "loss": 0.5, "groups": [40, 4, 1, 3]}
+    metrics: dict[str, Any] = {
+        "partition-id": 3,
+        "num-examples": 48,
+        "loss": 0.5,
+        "groups": [40, 4, 1, 3],
+        "seconds": 1.5,
+    }
     for key, value in changes.items():
         name = key.replace("_", "-")
         if key in ("drop", "add", "theta", "buffers", "counters"):

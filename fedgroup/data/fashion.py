@@ -168,7 +168,7 @@ def read_garments(folder: Path, counted: bool = True) -> tuple[NDArray[np.uint8]
         if images.shape[1:] != (28, 28) or len(images) != len(labels):
             raise FedgroupError(f"{folder}: images {images.shape} do not match labels {labels.shape}")
         if len(labels) and labels.max() > 9:
-            raise FedgroupError(f"{folder}: label {labels.max()} is none of 0..9: fetch the label files again")
+            raise FedgroupError(f"{folder}: label {labels.max()} is none of 0..9: fetch the files again")
     return np.concatenate([train, test]), np.concatenate([train_y, test_y])
 
 

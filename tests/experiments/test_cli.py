@@ -102,6 +102,40 @@ def test_a_killed_run_is_continued_to_the_same_bytes(table: Path, tmp_path: Path
     assert files(cut) == files(whole)
 
 
+@pytest.mark.timeout(600)
+def test_two_workers_killed_and_continued_in_process_give_the_same_bytes(table: Path, tmp_path: Path) -> None:
+    """On Ray, killed with everything it started, continued on a Ray cluster: the bytes of a plain run."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    table.write_text(TABLE.replace("ROUNDS", "40").replace("seeds: [0, 1]", "seeds: [0]"))
+    assert fedgroup("run", str(table), "--results", str(whole), cwd=tmp_path).returncode == 0
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [
+        sys.executable,
+        "-m",
+        "experiments",
+        "run",
+        str(table),
+        "--results",
+        str(cut),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True,
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(5 < p.read_bytes().count(b"\n") < 35 for p in cut.glob("*/rounds.jsonl")):
+            break
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(cut.glob("*/error.txt"))
+    done = fedgroup("run", str(table), "--results", str(cut), "--workers", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "with 2 worker(s) of" in done.stdout
+    assert files(cut) == files(whole)
+
+
 def test_a_stopped_run_says_how_to_go_on_and_leaves_no_worker(table: Path, tmp_path: Path) -> None:
     table.write_text(TABLE.replace("ROUNDS", "3000"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,7 +1,7 @@
 """Whole federated runs through the real ServerApp, ClientApp and in-process grid."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,10 @@ class Meddling(LocalGrid):
         super().__init__(client_app, clients)
         self.meddle = meddle
 
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+    def answer(self, messages: Sequence[Message], timeout: float | None = None) -> list[Message]:
         out = []
         for message in messages:
-            reply = self._handle(message)
+            reply = self.answer_one(message)
             number = int(message.metadata.group_id)
             changed = reply if number == 0 else self.meddle(number, message.metadata.dst_node_id - 2, reply)
             if changed is not None:
@@ -146,10 +146,8 @@ def test_one_client_with_everything_equals_the_trainer_bitwise(tmp_path: Path) -
 
 def test_reply_order_does_not_change_bits(tmp_path: Path) -> None:
     class Backwards(LocalGrid):
-        def send_and_receive(
-            self, messages: Iterable[Message], *, timeout: float | None = None
-        ) -> list[Message]:
-            return [self._handle(m) for m in messages][::-1]
+        def answer(self, messages: Sequence[Message], timeout: float | None = None) -> list[Message]:
+            return [self.answer_one(m) for m in messages][::-1]
 
     exp = make()
     plain = run(exp, tmp_path / "plain")
@@ -226,15 +224,15 @@ def test_a_raising_client_is_recorded_and_the_round_goes_on(tmp_path: Path) -> N
     victim = int(schedule(0, 8, 0.5, 1)[0][0])
 
     class Raising(LocalGrid):
-        def _handle(self, message: Message) -> Message:
+        def answer_one(self, message: Message) -> Message:
             if message.metadata.message_type == "train" and message.metadata.dst_node_id - 2 == victim:
                 app = self._app
                 self._app = broken  # type: ignore[assignment]
                 try:
-                    return super()._handle(message)
+                    return super().answer_one(message)
                 finally:
                     self._app = app
-            return super()._handle(message)
+            return super().answer_one(message)
 
     def broken(message: Message, context: Context) -> Message:
         raise RuntimeError("CUDA out of memory")

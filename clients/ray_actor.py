@@ -1,0 +1,54 @@
+"""A worker process of the Ray grid: keeps the model and the data, answers one message at a time."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import torch
+from flwr.app import Message
+
+from clients.grid import context_of, reason_of, take_identity
+from clients.wire import Packed, pack, unpack
+
+Answer = tuple[str, Any, Packed]
+"""(ok, packed records, packed state), (error, one line, state) or (memory, one line, state)."""
+
+
+class ClientActor:
+    """Answers messages for any client; model, data and shards stay cached between them."""
+
+    def __init__(
+        self, app: str, clients: int, threads: int, paths: list[str], environment: Mapping[str, str]
+    ) -> None:
+        os.environ.update(environment)
+        sys.path[:] = paths + [path for path in sys.path if path not in paths]
+        logging.getLogger("flwr").setLevel(logging.WARNING)
+        torch.set_num_threads(threads)
+        take_identity()
+        module, _, name = app.partition(":")
+        self._app = getattr(import_module(module), name)
+        self._clients = clients
+
+    def process_id(self) -> int:
+        """Return the process that answers; also the sign that it has started."""
+        return os.getpid()
+
+    def answer(self, content: Packed, kind: str, node: int, group: str, state: Packed) -> Answer:
+        """Hand one message to the ClientApp; never raises."""
+        try:
+            context = context_of(node, self._clients)
+            context.state = unpack(state)
+            message = Message(unpack(content), node, kind, group_id=group)
+            message.metadata.__dict__["_message_id"] = "0"
+            reply = self._app(message=message, context=context)
+            kept = pack(context.state)
+            if reply.has_error():
+                return "error", reply.error.reason, kept
+            return "ok", pack(reply.content), kept
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            return "memory", reason_of(error), state
+        except Exception as error:
+            return "error", reason_of(error), state

@@ -1,0 +1,78 @@
+"""Whole runs as Ray tasks on a cluster: each on any machine with room, all writing to one shared folder.
+
+Progress and results travel through the run directories, so `--results` must be a folder that every
+machine sees under the same path, and fedgroup must be installed on each.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clients.ray_grid import start_ray
+from clients.resources import Resources
+
+
+def on_cluster(resources: Resources) -> Callable[..., "OnCluster"]:
+    """Return a function that starts a run on the Ray cluster, with the handle that launch() watches."""
+    ray, _ = start_ray(resources)
+    gpus = ray.cluster_resources().get("GPU", 0.0)
+    # with several workers the run itself only waits for its clients, whose actors hold the cores and GPUs
+    alone = resources.workers == 1
+    task = ray.remote(
+        max_retries=0,
+        max_calls=1,  # a fresh process for every run
+        num_cpus=resources.threads if alone else 0,
+        num_gpus=(resources.gpus_per_client or 1.0) if alone and gpus else 0,
+    )(run_here)
+    paths = [str(Path(path).resolve()) for path in sys.path]
+
+    def start(text: str, results: str, resources: Resources, environment: dict[str, str]) -> OnCluster:
+        inner = replace(resources, ray_address=None)
+        return OnCluster(ray, task.remote(text, results, inner, environment, paths))
+
+    return start
+
+
+class OnCluster:
+    """A run on the cluster, with the three things that launch() asks of a process."""
+
+    def __init__(self, ray: Any, reference: Any) -> None:
+        self._ray = ray
+        self._reference = reference
+        self._code: int | None = None
+
+    @property
+    def exitcode(self) -> int | None:
+        """Exit code, or None while the run goes on."""
+        if self._code is None and self._ray.wait([self._reference], timeout=0)[0]:
+            try:
+                self._code = self._ray.get(self._reference)
+            except self._ray.exceptions.RayError:
+                self._code = -9  # its machine or its process is gone
+        return self._code
+
+    def terminate(self) -> None:
+        """Stop the run; its records stay."""
+        self._ray.cancel(self._reference, force=True)
+
+    def join(self) -> None:
+        """Wait until it has stopped."""
+        self._ray.wait([self._reference], timeout=30)
+
+
+def run_here(
+    text: str, results: str, resources: Resources, environment: dict[str, str], paths: list[str]
+) -> int:
+    """Body of the Ray task: the worker that runs on a laptop too; returns its exit code."""
+    sys.path[:] = paths + [path for path in sys.path if path not in paths]
+    os.environ.pop("FEDGROUP_CORES", None)
+    from experiments.worker import work
+
+    try:
+        work(text, results, resources, environment)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

@@ -1,0 +1,206 @@
+"""Clients on Ray actors: the same bits as in-process, and no run lost with a worker."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+
+from clients.ray_grid import RayGrid, start_ray
+from clients.resources import Resources
+from clients.wire import LiveArray, pack, unpack
+from experiments.experiment import Experiment
+from experiments.run import run
+from fedgroup.errors import FedgroupError
+from fedgroup.record import read_json, read_lines
+from strategies.cohort import schedule
+from strategies.server import federate
+from tests import ray_app
+from tests.toy import experiment
+
+pytestmark = pytest.mark.filterwarnings(  # Ray leaves its own processes to the garbage collector
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning", "ignore::FutureWarning:ray"
+)
+RECORDS = ("rounds.jsonl", "clients.jsonl", "partition.csv", "result.json", "best.npz")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ray() -> Iterator[None]:
+    """One Ray for all tests here: a grid uses the one that is there."""
+    start_ray(Resources(workers=4))
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def grid(one_ray: None) -> Iterator[RayGrid]:
+    """Two workers for all tests that can share them."""
+    shared = RayGrid("tests.ray_app:app", 8, Resources(workers=2))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(autouse=True)
+def no_trouble(own_cache: Path) -> Iterator[None]:
+    yield
+    ray_app.clear()
+
+
+def make(**changes: Any) -> Experiment:
+    return Experiment.of(experiment(**changes))
+
+
+def records(folder: Path) -> dict[str, Any]:
+    """Everything a run leaves that must not depend on where it ran."""
+    found: dict[str, Any] = {name: (folder / name).read_bytes() for name in RECORDS}
+    with np.load(folder / "checkpoint.npz") as stored:
+        return found | {name: stored[name].tobytes() for name in stored.files if name != "__head__"}
+
+
+def federate_on(grid: RayGrid, exp: Experiment, folder: Path) -> Path:
+    return federate(grid, exp.task, exp.federation, folder)
+
+
+@pytest.mark.parametrize("rule", ["fedavg", {"use": "sparsefed", "k": 0.1, "rho": 0.9}], ids=str)
+def test_two_workers_equal_the_in_process_grid_bit_for_bit(rule: Any, grid: RayGrid, tmp_path: Path) -> None:
+    exp = make(federation__aggregator=rule)
+    plain = records(run(exp, tmp_path / "plain"))
+    assert records(federate_on(grid, exp, tmp_path / "ray")) == plain
+
+
+def test_one_worker_through_ray_equals_the_in_process_grid(tmp_path: Path) -> None:
+    exp = make()
+    on_ray = run(exp, tmp_path / "ray", Resources(workers=1, ray_address="auto"))
+    assert records(on_ray) == records(run(exp, tmp_path / "plain"))
+
+
+def test_a_killed_worker_is_replaced_and_its_client_tried_again(grid: RayGrid, tmp_path: Path) -> None:
+    exp = make()
+    plain = records(run(exp, tmp_path / "plain"))
+    cohorts = schedule(0, 8, 0.5, exp.federation.rounds)
+    ray_app.plan("kill", int(cohorts[0][0]), 1)
+    ray_app.plan("memory", int(cohorts[0][1]), 1)
+    before = set(grid.processes)
+    assert records(federate_on(grid, exp, tmp_path / "ray")) == plain
+    assert before
+    assert not list(ray_app.folder().glob("*"))  # both happened
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("kill", "its worker died in 2 tries"), ("memory", "it ran out of memory in 2 tries")]
+)
+def test_a_client_that_fails_twice_is_recorded_and_the_others_go_on(
+    kind: str, words: str, grid: RayGrid, tmp_path: Path
+) -> None:
+    exp = make(federation__rounds=1)
+    victim = int(schedule(0, 8, 0.5, 1)[0][1])
+    ray_app.plan(kind, victim, 2)
+    folder = federate_on(grid, exp, tmp_path)
+    row = read_lines(folder, "rounds")[1]
+    assert row["admitted"] == 3
+    assert row["failed"] is None
+    assert [(r["client"], r["status"]) for r in row["refused"]] == [(victim, "failed")]
+    assert words in row["refused"][0]["reason"]
+
+
+def test_policy_fail_stops_the_run_and_keeps_what_was_recorded(grid: RayGrid, tmp_path: Path) -> None:
+    exp = make(federation__on_failure="fail", federation__rounds=2)
+    plain = run(exp, tmp_path / "plain")
+    victim = int(schedule(0, 8, 0.5, 2)[1][0])
+    first = {int(client) for client in schedule(0, 8, 0.5, 2)[0]}
+    if victim in first:
+        victim = next(int(c) for c in schedule(0, 8, 0.5, 2)[1] if int(c) not in first)
+    ray_app.plan("raise", victim, 1)
+    with pytest.raises(FedgroupError, match=f"round 2: client {victim}: RuntimeError: a client's own fault"):
+        federate_on(grid, exp, tmp_path / "ray")
+    cut = tmp_path / "ray" / exp.id
+    assert [row["round"] for row in read_lines(cut, "rounds")] == [0, 1]
+    assert records(federate_on(grid, exp, tmp_path / "ray")) == records(plain)
+
+
+def questions(nodes: list[int], kind: str = "query") -> list[Message]:
+    content = RecordDict({"config": ConfigRecord({"round": 1})})
+    return [Message(content, node, kind, group_id="0") for node in nodes]
+
+
+def test_late_clients_are_left_out_and_their_worker_replaced(grid: RayGrid) -> None:
+    ray_app.plan("sleep", 1, 1)
+    asked = questions([2, 3, 4, 5], "train")  # the real app refuses this content: an error reply
+    replies = list(grid.send_and_receive(asked, timeout=5))
+    assert sorted(reply.metadata.src_node_id for reply in replies) == [2, 4, 5]
+    again = list(grid.send_and_receive(questions([2, 3, 4, 5]), timeout=60))
+    assert sorted(reply.content["metrics"]["partition-id"] for reply in again) == [0, 1, 2, 3]
+
+
+def test_state_of_a_client_follows_it_from_worker_to_worker() -> None:
+    grid = RayGrid("tests.ray_app:counting", 3, Resources(workers=2))
+    try:
+        for turn in range(3):
+            ids = grid.push_messages(questions([2, 3, 4]))
+            answers = [reply.content["answer"] for reply in grid.pull_messages(ids)]
+            assert [answer["n"] for answer in answers] == [turn] * 3
+            assert {answer["process"] for answer in answers} <= set(grid.processes)
+        assert list(grid.pull_messages(ids)) == []
+    finally:
+        grid.close()
+
+
+def test_more_workers_than_the_cluster_holds_are_refused() -> None:
+    with pytest.raises(
+        FedgroupError, match=r"64 workers with 1 thread.*do not fit into 4 CPUs.*lower --workers"
+    ):
+        RayGrid("tests.ray_app:app", 4, Resources(workers=64))
+    with pytest.raises(FedgroupError, match="2 workers with 1 thread.*0.5 GPU each do not fit"):
+        RayGrid("tests.ray_app:app", 4, Resources(workers=2, gpus_per_client=0.5))
+
+
+def test_a_worker_that_cannot_start_is_one_line() -> None:
+    with pytest.raises(FedgroupError, match="a worker could not start"):
+        RayGrid("tests.no_such_module:app", 4, Resources(workers=1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"workers": 0}, "workers 0"),
+        ({"threads": 0}, "threads 0"),
+        ({"gpus_per_client": -1.0}, "gpus-per-client must lie in"),
+        ({"gpus_per_client": float("nan")}, "gpus-per-client must lie in"),
+    ],
+)
+def test_resources_refuse_nonsense(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(FedgroupError, match=words):
+        Resources(**settings)
+
+
+def test_packed_records_share_memory_and_come_back_equal() -> None:
+    array = np.arange(6, dtype=np.float32)
+    arrays = ArrayRecord()
+    arrays["theta"] = LiveArray(array)
+    content = RecordDict(
+        {
+            "arrays": arrays,
+            "metrics": MetricRecord({"n": 3, "list": [1, 2]}),
+            "config": ConfigRecord({"a": "b"}),
+        }
+    )
+    packed = pack(content)
+    assert np.shares_memory(packed["arrays"][1]["theta"], array)
+    again = unpack(packed)
+    assert np.shares_memory(again.array_records["arrays"]["theta"].numpy(), array)
+    assert dict(again["metrics"]) == {"n": 3, "list": [1, 2]}
+    assert dict(again["config"]) == {"a": "b"}
+
+
+def test_results_name_no_runtime(tmp_path: Path) -> None:
+    """What a run records does not say where it ran; only the timings and env.json do."""
+    folder = run(make(federation__rounds=1), tmp_path, Resources(workers=2))
+    assert "workers" not in str(read_json(folder / "result.json"))
+    assert sys.executable
+    row = read_lines(folder, "timing")[1]
+    assert set(row) == {"round", "train", "transfer", "aggregate", "evaluate", "record", "clients"}
+    assert len(row["clients"]) == 4
