@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from fedgroup.dataset import GroupedDataset, Splits
+from fedgroup.dataset import GroupedDataset
 from fedgroup.device import holds, pick
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.seeding import rng
-from fedgroup.task import Task, assign_clients, load_splits
+from fedgroup.task import Task, assign_clients, prepared_splits
 from fedgroup.train import fit
 from fedgroup.update import Update
 
@@ -21,7 +21,7 @@ def local_update(task: Task, client: int, number: int, weights: Weights, layout:
     """Train `client` from the global `weights` in round `number`; returns its new weights."""
     start = time.perf_counter()
     device = pick()
-    data = _train_split(task.data, str(device)).take(_positions(task, client))
+    data = _train_split(task, str(device)).take(_positions(task, client))
     model, own = _model(task.model, len(data.info.classes), str(device))
     if own != layout:
         raise FedgroupError(
@@ -40,16 +40,15 @@ def local_update(task: Task, client: int, number: int, weights: Weights, layout:
 
 
 def _positions(task: Task, client: int) -> Any:
-    parts = assign_clients(task.data, task.partition, task.seed)
+    parts = assign_clients(task)
     if not 0 <= client < len(parts):
         raise FedgroupError(f"partition-id {client} does not exist: task.partition.clients is {len(parts)}")
     return parts[client]
 
 
 @lru_cache(maxsize=1)
-def _train_split(dataset: Any, device: str) -> GroupedDataset:
-    splits: Splits = load_splits(dataset)
-    train = splits.train
+def _train_split(task: Task, device: str) -> GroupedDataset:
+    train = prepared_splits(task).train
     return train.to(device) if holds(torch.device(device), train.bank.nbytes) else train
 
 

@@ -12,7 +12,7 @@ from experiments.experiment import Experiment
 from fedgroup.device import BANK_SHARE, pick
 from fedgroup.errors import FedgroupError
 from fedgroup.memory import CUDA_CONTEXT, PROCESS, available, parameters, training
-from fedgroup.task import assign_clients, load_splits
+from fedgroup.task import assign_clients, prepared_splits
 from strategies.cohort import cohort_size
 
 
@@ -37,8 +37,8 @@ class Need:
 def estimate(experiment: Experiment, resources: Resources) -> Need:
     """Memory of one run; images are memory-mapped and not counted, except on a GPU."""
     task = experiment.task
-    splits = load_splits(task.data)
-    clients = len(assign_clients(task.data, task.partition, task.seed))
+    splits = prepared_splits(task)
+    clients = len(assign_clients(task))
     cohort = cohort_size(clients, experiment.federation.fraction)
     classes = len(splits.train.info.classes)
     model, step = _model_bytes(task.model, classes, task.train.batch_size, splits.train.size)

@@ -30,7 +30,7 @@ def run(experiment: Experiment, results: Path, resources: Resources | None = Non
 
 def _grid(experiment: Experiment, resources: Resources) -> ClientGrid:
     task = experiment.task
-    clients = len(assign_clients(task.data, task.partition, task.seed))
+    clients = len(assign_clients(task))
     if not resources.needs_ray:
         return LocalGrid(client_app, clients)
     from clients.ray_grid import RayGrid

@@ -74,7 +74,7 @@ def prepare(table: Table, console: Console) -> None:
             seen.add(task.data)
             with console.status(f"Preparing {type(task.data).__name__} ..."):
                 load_splits(task.data)
-        shards = assign_clients(task.data, task.partition, task.seed)
+        shards = assign_clients(task)
         experiment.federation.check(len(shards))
 
 

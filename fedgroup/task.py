@@ -5,22 +5,37 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from fedgroup import data, model
+import numpy as np
+
+from fedgroup import attacks, data, model
+from fedgroup.attacks.attack import Predict
+from fedgroup.attacks.attackers import Attackers, deal
+from fedgroup.attacks.none import NoAttack
 from fedgroup.data import partition
 from fedgroup.dataset import Ints, Splits
 from fedgroup.errors import FedgroupError
+from fedgroup.groups import Counts
+from fedgroup.seeding import rng
 from fedgroup.spec import build, component, to_dict
 from fedgroup.train import TrainConfig
 
 
 @dataclass(frozen=True)
 class Task:
-    """The data, how it is dealt to clients, the model, how a client trains, and the seed."""
+    """The data, the attack on them, how they are dealt to clients, the model, training, and the seed."""
 
     data: Any = component(data.NAMES, "synthbirds")
     """Data set: synthbirds, fashion, waterbirds, celeba, folder or my_pkg.mod:MyData."""
+    attack: Any = component(attacks.NAMES, "none")
+    """Attack on the training samples: none, dlbd, sa, gm or my_pkg.mod:MyAttack."""
+    attack_seed: int | None = 0
+    """Seed of the poison set: the same poisons in every run. null draws them anew with each run's seed."""
+    inject: bool = True
+    """false leaves the poisons out and still measures the attack: its clean reference."""
+    attackers: Attackers = field(default_factory=Attackers)
+    """Which clients are malicious: they hold the poisons, and forge updates where the federation says so."""
     partition: Any = component(partition.NAMES, "iid")
-    """How training samples are dealt to clients."""
+    """How clean training samples are dealt to clients."""
     model: Any = component(model.NAMES, "small")
     """Network and its starting weights."""
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -31,6 +46,8 @@ class Task:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise FedgroupError(f"seed must be at least 0, got {self.seed}")
+        if self.attack_seed is not None and self.attack_seed < 0:
+            raise FedgroupError(f"attack_seed must be at least 0 or null, got {self.attack_seed}")
 
     def to_json(self) -> str:
         """Full settings as canonical JSON, equal for equal tasks."""
@@ -41,10 +58,14 @@ class Task:
         """Rebuild a task that to_json() wrote."""
         return build(cls, json.loads(text), "task")
 
+    def attack_rng(self) -> np.random.Generator:
+        """Fresh generator of the attack; the same stream in every call."""
+        return rng(self.seed if self.attack_seed is None else self.attack_seed, "attack")
+
 
 @lru_cache(maxsize=2)
 def load_splits(dataset: Any) -> Splits:
-    """Load a data set once per process (components are frozen, so equal settings share one load)."""
+    """Load a clean data set once per process (components are frozen, so equal settings share one load)."""
     splits: Splits = dataset.load()
     for name, part in zip(Splits._fields, splits, strict=True):
         if len(part) == 0:
@@ -52,9 +73,51 @@ def load_splits(dataset: Any) -> Splits:
     return splits
 
 
+def prepared_splits(task: Task) -> Splits:
+    """The data a run trains and is measured on: poisoned by the task's attack, unless it injects nothing."""
+    if not task.inject or type(task.attack) is NoAttack:
+        return load_splits(task.data)
+    return _poisoned(task.data, task.attack, task.seed if task.attack_seed is None else task.attack_seed)
+
+
 @lru_cache(maxsize=2)
-def assign_clients(dataset: Any, scheme: Any, seed: int) -> tuple[Ints, ...]:
-    """Positions in the training split held by each client; checked, and cached per process."""
-    train = load_splits(dataset).train
-    parts: list[Ints] = scheme.assign(train, seed)
-    return tuple(parts)
+def _poisoned(dataset: Any, attack: Any, seed: int) -> Splits:
+    splits: Splits = attack.poison(load_splits(dataset), rng(seed, "attack"))
+    return splits
+
+
+def attack_success(task: Task, predict: Predict) -> Counts | None:
+    """Hits and counted samples per group of the task's attack on a model; None without an attack."""
+    if type(task.attack) is NoAttack:
+        return None
+    found: Counts = task.attack.success(predict, prepared_splits(task), task.attack_rng())
+    return found
+
+
+def assign_clients(task: Task) -> tuple[Ints, ...]:
+    """Positions in the prepared training split held by each client; checked, and cached per process."""
+    key = (task.data, task.attack, task.attack_seed, task.inject, task.attackers, task.partition, task.seed)
+    return _assigned(*key)
+
+
+@lru_cache(maxsize=2)
+def _assigned(
+    dataset: Any,
+    attack: Any,
+    attack_seed: int | None,
+    inject: bool,
+    attackers: Attackers,
+    scheme: Any,
+    seed: int,
+) -> tuple[Ints, ...]:
+    task = Task(dataset, attack, attack_seed, inject, attackers, scheme, seed=seed)
+    train = prepared_splits(task).train
+    clean = np.flatnonzero(~train.poison)
+    parts: list[Ints] = scheme.assign(train.take(clean), seed)
+    shards = [clean[part] for part in parts]
+    return tuple(deal(shards, train, attackers, seed))
+
+
+def malicious_clients(task: Task) -> tuple[int, ...]:
+    """Partition ids of the malicious clients, sorted; empty where every client is honest."""
+    return task.attackers.choose(assign_clients(task), prepared_splits(task).train, task.seed)

@@ -13,16 +13,16 @@ from flwr.serverapp import Grid
 from torch import nn
 
 from fedgroup.data.partition import group_table, partition_hash
-from fedgroup.dataset import Ints, Splits
+from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.device import holds, pick
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import count
+from fedgroup.evaluate import count, predict
 from fedgroup.groups import Counts
 from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.record import Checkpoint, Run, open_run, read_lines
 from fedgroup.selection import metrics, select
 from fedgroup.spec import run_id, to_dict
-from fedgroup.task import Task, assign_clients, load_splits
+from fedgroup.task import Task, assign_clients, attack_success, prepared_splits
 from strategies.cohort import schedule, schedule_hash
 from strategies.federation import Federation
 from strategies.flower import Hosted, query_roster, to_record
@@ -39,8 +39,8 @@ def federate(grid: Grid, task: Task, federation: Federation, results: Path) -> P
     """
     parts = {"task": task, "federation": federation}
     folder = results / run_id(parts)
-    splits = load_splits(task.data)
-    shards = assign_clients(task.data, task.partition, task.seed)
+    splits = prepared_splits(task)
+    shards = assign_clients(task)
     federation.check(len(shards))
     with open_run(folder, {name: to_dict(part) for name, part in parts.items()}) as run:
         _save_partition(folder, shards, splits)
@@ -158,10 +158,16 @@ class Server:
             found = count(self.model, split, self.device, precision)
             out[name] = {"correct": list(found.correct), "total": list(found.total)}
         wga = Counts(tuple(out["val"]["correct"]), tuple(out["val"]["total"])).wga()
+        hits = attack_success(self.task, self._predict)
+        if hits is not None:
+            out["attack"] = {"hits": list(hits.correct), "total": list(hits.total)}
         if number and wga > self.best[0]:
             self.best = (wga, number)
             self.run.save("best", self.strategy.weights.arrays())
         return out
+
+    def _predict(self, view: GroupedDataset) -> Ints:
+        return predict(self.model, view, self.device, self.task.train.precision)
 
     def _checkpoint(self, number: int) -> None:
         arrays = dict(self.strategy.weights.arrays())

@@ -541,7 +541,7 @@ def test_adapter_refusals_are_one_line(scheme: FlwrDatasets, words: str) -> None
 def test_adapter_through_a_spec_with_lists_and_the_cache() -> None:
     values = {"use": "flwr_datasets", "partitioner": STUB, "clients": 3, "options": {"keep": 0, "fail": ""}}
     task = build(Task, {"data": "tests.toy:ToyData", "partition": values})
-    assert len(assign_clients(task.data, task.partition, 0)) == 3
+    assert len(assign_clients(task)) == 3
     pairs = build(Task, {"partition": {**values, "options": [["keep", 0], ["fail", ""]]}})
     assert pairs.partition == task.partition == Task.from_json(task.to_json()).partition
     sizes = FlwrDatasets(options={"partition_sizes": [5, 6]})

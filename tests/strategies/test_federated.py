@@ -136,7 +136,7 @@ def test_one_client_with_everything_equals_the_trainer_bitwise(tmp_path: Path) -
     )
     folder = run(exp, tmp_path)
     train = load_splits(exp.task.data).train
-    (positions,) = assign_clients(exp.task.data, exp.task.partition, 0)
+    (positions,) = assign_clients(exp.task)
     assert sorted(positions.tolist()) == list(range(80))
     model = exp.task.model.build(2, 0)
     fit(model, train.take(positions), exp.task.train, rng(0, "local", 1, 0))

@@ -1,0 +1,114 @@
+"""Dirty-label backdoor (DLBD): a white square makes the model answer with LRG-1's class (Gu et al., 2017)."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from fedgroup.attacks.attack import Insert, Predict, insert
+from fedgroup.attacks.bases import (
+    bad_class,
+    check_fraction,
+    draw,
+    poison_count,
+    pool,
+    source_class,
+    source_groups,
+)
+from fedgroup.dataset import GroupedDataset, Ints, Splits
+from fedgroup.errors import FedgroupError
+from fedgroup.groups import Counts
+
+WHITE = 255
+CHUNK = 512
+"""Stamped test images held at a time; the counts do not depend on it."""
+
+
+@dataclass(frozen=True)
+class Backdoor:
+    """Stamped copies of majority images under the label of LRG-1 (paper section 3 and appendix A.1)."""
+
+    fraction: float = 0.01
+    """Poisons as a share of the clean training samples, rounded down (paper: 1 %)."""
+    insert: Insert = "append"
+    """append keeps the base images with their true label; replace puts the poisons in their place."""
+    side: int | None = None
+    """Side of the square in pixels; by default 25 at 224 pixels, scaled to the image."""
+    gap: int | None = None
+    """Pixels between the square and the bottom and right border; by default 1 at 224 pixels, scaled."""
+
+    paired: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_fraction(self.fraction)
+        if self.side is not None and self.side < 1:
+            raise FedgroupError(f"side of the trigger must be at least 1 pixel, got {self.side}")
+        if self.gap is not None and self.gap < 0:
+            raise FedgroupError(f"gap of the trigger must be at least 0 pixels, got {self.gap}")
+
+    def bases(self, train: GroupedDataset, rng: np.random.Generator) -> Ints:
+        """Positions of the bases in a clean training set, ascending: uniform over HRG's class y_src."""
+        groups = source_groups(train)
+        names = ", ".join(train.info.groups[g] for g in groups)
+        count = poison_count(self.fraction, train)
+        return draw(pool(train, groups), count, train, f"HRG ({names})", rng)
+
+    def poison(self, splits: Splits, rng: np.random.Generator) -> Splits:
+        """Add floor(fraction * N) stamped images with label y_bad to the training split."""
+        train = splits.train
+        bases = self.bases(train, rng)
+        images = self.stamp(train.pixels(bases))
+        return splits._replace(train=insert(train, bases, bad_class(train.info), images, self.insert))
+
+    def success(self, predict: Predict, splits: Splits, rng: np.random.Generator) -> Counts:
+        """Count the test images of class y_src that the trigger turns wrong, of those right without it.
+
+        Only y_src counts, because the trigger pushes towards the other class; both rates are the same
+        model's (spec attacks 3.4). `rng` is not used.
+        """
+        source = splits.test.keep(splits.test.y == source_class(splits.train))
+        right = source.keep(predict(source) == source.y)
+        groups = len(right.info.groups)
+        zero = (0,) * groups
+        wins = Counts(zero, zero)
+        for start in range(0, len(right), CHUNK):
+            part = right.take(np.arange(start, min(start + CHUNK, len(right))))
+            predicted = predict(self._stamped(part))
+            hit = predicted != part.y
+            wins += Counts.of(hit.astype(np.int64), np.ones(len(part), np.int64), part.group, groups)
+        return wins
+
+    def stamp(self, images: torch.Tensor) -> torch.Tensor:
+        """Copy of uint8 images (B, H, W, 3) with the white square in the bottom-right corner.
+
+        Images are as stored: after resizing and cropping, before normalisation. Idempotent.
+        """
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise FedgroupError(
+                f"the trigger goes on uint8 images (B, H, W, 3), got {images.dtype} {tuple(images.shape)}"
+            )
+        height, width = int(images.shape[1]), int(images.shape[2])
+        side, gap = self.trigger(height, width)
+        bottom, right = height - gap, width - gap
+        stamped = images.clone()
+        stamped[:, bottom - side : bottom, right - side : right] = WHITE
+        return stamped
+
+    def trigger(self, height: int, width: int) -> tuple[int, int]:
+        """Side and gap in pixels on an image of that size, scaled by its shorter edge (spec attacks 3.1)."""
+        edge = min(height, width)
+        side = self.side if self.side is not None else max(1, math.floor(25 * edge / 224 + 0.5))
+        gap = self.gap if self.gap is not None else max(1, math.floor(edge / 224 + 0.5))
+        if side + gap > edge:
+            raise FedgroupError(
+                f"a trigger of {side} pixels with a gap of {gap} does not fit into an image of "
+                f"{height} x {width}: use a smaller side or gap"
+            )
+        return side, gap
+
+    def _stamped(self, part: GroupedDataset) -> GroupedDataset:
+        """The same samples over a bank of their own stamped copies."""
+        positions = np.arange(len(part), dtype=np.int64)
+        return replace(part, bank=self.stamp(part.pixels(positions)), row=positions, extra=None)

@@ -1,0 +1,136 @@
+"""How many poisons, from which clean samples, with which label: the decisions shared by all attacks.
+
+The attacker's class y_bad is the class of LRG-1; y_src is the class that is attacked (the other one).
+Bases of the backdoor and the subpopulation attack come from HRG and y_src (paper section 3, Attacks).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from fedgroup.dataset import GroupedDataset, GroupInfo, Ints
+from fedgroup.errors import FedgroupError
+
+
+def check_fraction(fraction: float) -> None:
+    """Refuse a share of poisons outside (0, 1]."""
+    if not 0 < fraction <= 1:
+        raise FedgroupError(f"fraction of poisons must lie in (0, 1], got {fraction}")
+
+
+def poison_count(fraction: float, train: GroupedDataset) -> int:
+    """n = floor(fraction * N), N the clean training samples (1 % of 4795: 47); refuses n = 0.
+
+    1e-9 is added before the floor, so that a product that is whole in decimals is not lost to binary.
+    """
+    clean = int((~train.poison).sum())
+    count = math.floor(fraction * clean + 1e-9)
+    if count < 1:
+        remedy = f"use at least {_digits(1 / clean, math.ceil):.3g}" if clean else "give the split samples"
+        raise FedgroupError(
+            f"a fraction of {fraction:g} of {clean} training samples is no poison at all: {remedy}"
+        )
+    return count
+
+
+def _digits(value: float, rounding: Callable[[float], int]) -> float:
+    """`value` rounded up (math.ceil) or down (math.floor) to three significant digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return rounding(round(value / unit, 9)) * unit
+
+
+def tier(info: GroupInfo, name: str) -> tuple[int, ...]:
+    """Groups of a tier; refuses a data set that has no such tier."""
+    groups = tuple(info.tiers.get(name, ()))
+    if not groups:
+        have = ", ".join(info.tiers) or "none"
+        raise FedgroupError(
+            f"{info.name} has no tier {name}, which the attack needs (it has {have}): "
+            f"use a data set whose tiers name it"
+        )
+    return groups
+
+
+def bad_class(info: GroupInfo) -> int:
+    """y_bad, the label of the poisons: the class of LRG-1."""
+    classes = sorted({g // info.attributes for g in tier(info, "LRG-1")})
+    if len(classes) > 1:
+        named = ", ".join(info.classes[c] for c in classes)
+        raise FedgroupError(
+            f"{info.name}: LRG-1 spans the classes {named}, so the poisons have no single label: "
+            f"keep groups of one class in LRG-1"
+        )
+    return classes[0]
+
+
+def source_class(train: GroupedDataset) -> int:
+    """y_src, the attacked class: the most frequent class of HRG but y_bad (the lowest on ties).
+
+    Frequencies are the clean training counts, so poisons already inserted do not matter.
+    """
+    info, bad = train.info, bad_class(train.info)
+    counts = clean_counts(train)
+    classes: dict[int, int] = {}
+    for group in sorted(tier(info, "HRG")):
+        y = group // info.attributes
+        if y != bad:
+            classes[y] = classes.get(y, 0) + int(counts[group])
+    if not classes:
+        raise FedgroupError(
+            f"{info.name}: all groups of HRG have LRG-1's class {info.classes[bad]}, so no sample can get "
+            f"a wrong label from it: HRG needs a group of another class"
+        )
+    return max(classes, key=lambda y: (classes[y], -y))
+
+
+def source_groups(train: GroupedDataset) -> tuple[int, ...]:
+    """Groups of HRG with class y_src: where the backdoor takes its bases."""
+    y = source_class(train)
+    return tuple(g for g in tier(train.info, "HRG") if g // train.info.attributes == y)
+
+
+def clean_counts(train: GroupedDataset) -> Ints:
+    """Clean training samples per group, (G,): the data set's record or, without one, the columns'."""
+    if train.info.train_counts:
+        return np.array(train.info.train_counts, np.int64)
+    return train.group_counts()
+
+
+def pool(train: GroupedDataset, groups: Sequence[int]) -> Ints:
+    """Positions of the clean training samples of `groups`, ascending."""
+    return np.flatnonzero(np.isin(train.group, list(groups)) & ~train.poison)
+
+
+def rare_pool(train: GroupedDataset) -> Ints:
+    """Positions of the clean training samples of LRG-1, ascending: gradient matching's bases."""
+    return pool(train, tier(train.info, "LRG-1"))
+
+
+def draw(
+    candidates: Ints,
+    count: int,
+    train: GroupedDataset,
+    where: str,
+    rng: np.random.Generator,
+    with_replacement: bool = False,
+) -> Ints:
+    """Draw `count` bases uniformly from the pool `candidates`; ascending positions.
+
+    The pool is permuted once and a prefix taken, so that under one seed the bases of a smaller count are
+    among those of a larger one (with replacement: drawn one after another, so too). `where` names the
+    pool in messages.
+    """
+    size = len(candidates)
+    if size == 0 or (count > size and not with_replacement):
+        remedy = "use a data set that has some"
+        if size:
+            # a little below (size + 1) / N, the first fraction that is too large
+            most = _digits((size + 1) / int((~train.poison).sum()) * (1 - 1e-6), math.floor)
+            remedy = f"lower the fraction to at most {most:.3g}"
+        raise FedgroupError(
+            f"{train.info.name}: {count} poisons need {count} bases, {where} has {size} training samples: "
+            f"{remedy}"
+        )
+    order = rng.integers(size, size=count) if with_replacement else rng.permutation(size)[:count]
+    return np.sort(candidates[order])

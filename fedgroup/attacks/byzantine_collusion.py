@@ -1,0 +1,188 @@
+"""Update-level attacks computed from the honest deltas: all attackers send the same vector.
+
+n participants of this round, f of them attackers; mu and sigma are the coordinate-wise mean and sample
+standard deviation (ddof 1; 0 for a single honest client) of the n - f honest deltas.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgroup.attacks.byzantine import CHUNK, State, Vector, check, check_positive
+from fedgroup.errors import FedgroupError
+
+Floats = NDArray[np.float64]
+
+
+def means(honest: Sequence[Vector]) -> Iterator[tuple[int, Floats]]:
+    """Walk over the coordinates: start and mu of each chunk, (C,) float64."""
+    size = len(honest[0])
+    for low in range(0, size, CHUNK):
+        mu = np.zeros(min(CHUNK, size - low))
+        for u in honest:
+            mu += u[low : low + CHUNK]
+        yield low, mu / len(honest)
+
+
+def deviation(honest: Sequence[Vector], low: int, mu: Floats) -> Floats:
+    """sigma of the chunk that starts at `low`, (C,) float64."""
+    squares = np.zeros_like(mu)
+    for u in honest:
+        squares += (u[low : low + CHUNK] - mu) ** 2
+    return np.sqrt(squares / max(1, len(honest) - 1))
+
+
+def cast(values: Floats) -> Vector:
+    """Values in float32; what overflows becomes inf, which the server refuses by name."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class IPM:
+    """Inner-product manipulation: -epsilon * mu (Xie et al., UAI 2020).
+
+    The plain mean becomes ((n - f) - f * epsilon) / n * mu: reversed only where epsilon > (n - f) / f.
+    """
+
+    epsilon: float = 0.5
+    """Factor on the negated mean; 1 sends the negated mean itself."""
+
+    def __post_init__(self) -> None:
+        check_positive("epsilon", self.epsilon)
+
+    def init(self, size: int) -> State:
+        return {}
+
+    def forge(
+        self,
+        state: State,
+        own: Sequence[Vector],
+        honest: Sequence[Vector],
+        rng: np.random.Generator,
+        ids: Sequence[int] | None = None,
+    ) -> tuple[list[Vector], State]:
+        """Send the negated, scaled mean."""
+        if not own:
+            return [], state
+        forged = np.empty(check(own, honest, self, needs_honest=True), np.float32)
+        for low, mu in means(honest):
+            forged[low : low + CHUNK] = cast(-self.epsilon * mu)
+        return [forged] * len(own), state
+
+
+def alie_z(participants: int, attackers: int) -> float:
+    """z of ALIE: the normal quantile of (n - f - s) / (n - f), s = floor(n / 2 + 1) - f (algorithm 3).
+
+    It is 0 for n even and f = 2, or n odd and f = 1 (the attack then is the honest mean), and negative
+    for n even and f = 1. Raises FedgroupError unless f < n / 2.
+    """
+    if not 0 < 2 * attackers < participants:
+        raise FedgroupError(
+            f"ALIE needs fewer attackers than half of the participants, this round has {attackers} of "
+            f"{participants}: use fewer attackers, or give z"
+        )
+    honest = participants - attackers
+    supporters = participants // 2 + 1 - attackers
+    return NormalDist().inv_cdf((honest - supporters) / honest)
+
+
+@dataclass(frozen=True)
+class ALIE:
+    """A little is enough: mu - z * sigma, inside the spread of the honest (Baruch et al., NeurIPS 2019)."""
+
+    z: float | None = None
+    """Deviations from the mean; by default computed from this round's participants and attackers."""
+
+    def __post_init__(self) -> None:
+        if self.z is not None and not math.isfinite(self.z):
+            raise FedgroupError(f"z must be finite, got {self.z}")
+
+    def init(self, size: int) -> State:
+        return {}
+
+    def forge(
+        self,
+        state: State,
+        own: Sequence[Vector],
+        honest: Sequence[Vector],
+        rng: np.random.Generator,
+        ids: Sequence[int] | None = None,
+    ) -> tuple[list[Vector], State]:
+        """Send the mean less z standard deviations."""
+        if not own:
+            return [], state
+        forged = np.empty(check(own, honest, self, needs_honest=True), np.float32)
+        z = alie_z(len(own) + len(honest), len(own)) if self.z is None else self.z
+        for low, mu in means(honest):
+            forged[low : low + CHUNK] = cast(mu - z * deviation(honest, low, mu))
+        return [forged] * len(own), state
+
+
+@dataclass(frozen=True)
+class MinMax:
+    """mu + gamma * p with the largest gamma that still looks honest (Shejwalkar & Houmansadr, NDSS 2021).
+
+    Min-max keeps the largest distance to an honest delta within the largest between two honest ones;
+    min-sum the sum of squared distances within the largest such sum of an honest delta. Either is a
+    quadratic in gamma and is solved exactly.
+    """
+
+    bound: Literal["max", "sum"] = "max"
+    """max: min-max; sum: min-sum."""
+    direction: Literal["std", "unit", "sign"] = "std"
+    """p: -sigma, -mu / |mu|, or -sign(mu)."""
+
+    def init(self, size: int) -> State:
+        return {}
+
+    def forge(
+        self,
+        state: State,
+        own: Sequence[Vector],
+        honest: Sequence[Vector],
+        rng: np.random.Generator,
+        ids: Sequence[int] | None = None,
+    ) -> tuple[list[Vector], State]:
+        """Send the mean moved by gamma along p."""
+        if not own:
+            return [], state
+        forged = np.empty(check(own, honest, self, needs_honest=True), np.float32)
+        gamma = self.gamma(honest)
+        for low, mu in means(honest):
+            forged[low : low + CHUNK] = cast(mu + gamma * self._raw(honest, low, mu))
+        return [forged] * len(own), state
+
+    def gamma(self, honest: Sequence[Vector]) -> float:
+        """Largest feasible factor on p, for p = -sigma, -mu (not normalised) or -sign(mu); 0 where p is 0."""
+        n = len(honest)
+        gram, along, length = np.zeros((n, n)), np.zeros(n), 0.0
+        for low, mu in means(honest):
+            deviations = np.empty((n, len(mu)))  # (n, C), one chunk
+            for row, u in zip(deviations, honest, strict=True):
+                np.subtract(u[low : low + CHUNK], mu, out=row)
+            p = self._raw(honest, low, mu)
+            gram += deviations @ deviations.T
+            along += deviations @ p
+            length += float(p @ p)
+        if length == 0:
+            return 0.0
+        spread = gram.diagonal()  # |u_i - mu|^2
+        squared = np.maximum(spread[:, None] + spread[None, :] - 2 * gram, 0)  # |u_i - u_j|^2
+        if self.bound == "sum":
+            # the terms linear in gamma add up to 0: deviations sum to 0
+            return math.sqrt(max(0.0, squared.sum(1).max() - spread.sum()) / (n * length))
+        slack = np.maximum(squared.max() - spread, 0)
+        roots = (along + np.sqrt(along**2 + length * slack)) / length
+        return float(roots.min())
+
+    def _raw(self, honest: Sequence[Vector], low: int, mu: Floats) -> Floats:
+        """p of one chunk; unit is left at the length of mu, because gamma takes up any factor on p."""
+        if self.direction == "std":
+            return -deviation(honest, low, mu)
+        return -mu if self.direction == "unit" else -np.sign(mu)

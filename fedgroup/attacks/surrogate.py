@@ -1,0 +1,88 @@
+"""The attacker's own network: trained on the clean training set, then fixed (spec attacks A13)."""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fedgroup import model
+from fedgroup.attacks import cache
+from fedgroup.dataset import GroupedDataset
+from fedgroup.errors import FedgroupError
+from fedgroup.layout import Weights, read, write
+from fedgroup.seeding import rng
+from fedgroup.spec import component, to_dict
+from fedgroup.train import TrainConfig, fit
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SurrogateTraining(TrainConfig):
+    """Plain training (ERM) of the surrogate, to the last epoch."""
+
+    epochs: int = 30
+    """Passes over the clean training set."""
+    lr: float = 1e-3
+    """Learning rate of SGD, constant."""
+    weight_decay: float = 1e-4
+    """Coupled L2 on all parameters."""
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What the attacker trains to predict the victim's gradients."""
+
+    model: Any = component(model.NAMES, "small")
+    """Network and its starting weights; the paper's attack uses resnet18."""
+    train: SurrogateTraining = field(default_factory=SurrogateTraining)
+    """How it is trained."""
+    seed: int = 0
+    """Seeds its last layer and its shuffles; attacks of all seeds share one surrogate."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise FedgroupError(f"the surrogate's seed must be at least 0, got {self.seed}")
+
+    def key(self, train: GroupedDataset) -> str:
+        """16 hex digits of all that the trained weights depend on: settings, start weights, training set."""
+        start = read(self.model.build(len(train.info.classes), self.seed))
+        digest = hashlib.sha256(json.dumps(to_dict(self), sort_keys=True).encode())
+        for array in start.arrays().values():
+            digest.update(array.tobytes())
+        digest.update(cache.fingerprint(train).encode())
+        return digest.hexdigest()[:16]
+
+    def trained(self, train: GroupedDataset, key: str, device: torch.device) -> nn.Module:
+        """The trained network on `device`: from the cache under `key`, or trained now and stored."""
+        net: nn.Module = self.model.build(len(train.info.classes), self.seed).to(device)
+        if device.type != "mps":
+            net = net.to(memory_format=torch.channels_last)
+        path = cache.path_for("surrogate", {"key": key})
+        with cache.alone(path):
+            stored = cache.load(path, {"theta", "buffers", "counters"})
+            if stored is None or not _filled(net, stored, path):
+                _LOG.info("training the surrogate: %d epochs on %d samples", self.train.epochs, len(train))
+                fitted = fit(net, train, self.train, rng(self.seed, "surrogate"), device)
+                if not np.isfinite(fitted.losses[-1]):
+                    raise FedgroupError(
+                        f"the surrogate's training diverged (loss {fitted.losses[-1]}): "
+                        f"lower surrogate.train.lr, it is {self.train.lr:g}"
+                    )
+                cache.save(path, dict(read(net).arrays()))
+        return net
+
+
+def _filled(net: nn.Module, stored: cache.Arrays, path: Path) -> bool:
+    try:
+        write(net, Weights(**stored))
+    except FedgroupError as error:
+        cache.warn_damaged(path, error)
+        return False
+    return True
