@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit slow smoke pretext bench-train bench-kernels lock clean
+.PHONY: help setup demo test lint types unit slow smoke pretext bench-train bench-kernels bench-rounds bench-gm bench-epic lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,15 @@ bench-train: setup ## Measure the trainer against a plain PyTorch loop
 
 bench-kernels: setup ## Measure the aggregation kernels against Flower, numpy and torch
 	$(BIN)/python benchmarks/bench_kernels.py
+
+bench-rounds: setup ## Measure rounds against Flower's stock simulation, pfl and plain PyTorch (about 15 minutes)
+	$(BIN)/python -m benchmarks.bench_rounds
+
+bench-gm: setup ## Measure a step of gradient matching against a plain training step
+	$(BIN)/python benchmarks/bench_gm.py
+
+bench-epic: setup ## Measure EPIC's selection against a naive one (and rivals, see --help)
+	$(BIN)/python benchmarks/bench_epic.py
 
 lock: ## Pin again: needs uv on the PATH
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

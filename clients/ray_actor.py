@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
+import torch._dynamo  # the first optimiser step would import it, inside a timed round
 from flwr.app import Message
 
 from clients.grid import context_of, reason_of, take_identity

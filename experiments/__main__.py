@@ -257,11 +257,19 @@ def data_show(
     root: Annotated[Path | None, typer.Option(help="Folder of its files.")] = None,
     out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("samples.png"),
     columns: Annotated[int, typer.Option(min=1, max=40, help="Samples per group.")] = 12,
+    attack: Annotated[
+        str | None, typer.Option(help="Show an attack's poisons beside their bases: dlbd, sa, gm, ...")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set fraction=0.02.")
+    ] = None,
 ) -> None:
-    """Write a picture with samples of every group, and print the group counts."""
+    """Write a picture with samples of every group (and of an attack), and print the group counts."""
     from experiments.catalogue import show_data
 
-    show_data(name, root, out, columns)
+    if set_ and attack is None:
+        raise FedgroupError("--set changes an attack's settings: give --attack too")
+    show_data(name, root, out, columns, attack, set_ or [])
 
 
 def _interrupt(*_: object) -> None:

@@ -3,29 +3,36 @@
 import dataclasses
 import inspect
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
 
 import strategies
 from experiments.show import labelled, make_console
 from experiments.table import Table, describe, names
-from fedgroup import data, model
+from fedgroup import attacks, data, methods, model
 from fedgroup.data import partition
+from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.record import status
-from fedgroup.spec import build, merge, override, resolve, to_dict
-from fedgroup.task import Task, load_splits
+from fedgroup.spec import build, merge, override, parse, resolve, short_name, to_dict
+from fedgroup.task import Task, load_splits, prepared_splits
 from strategies.contract import check_aggregator
 
 FAMILIES = {
     "data sets (task.data)": data.NAMES,
     "partitions (task.partition)": partition.NAMES,
     "models (task.model)": model.NAMES,
+    "attacks on samples (task.attack)": attacks.NAMES,
+    "attacks on updates (federation.byzantine)": attacks.BYZANTINE_NAMES,
     "aggregation rules (federation.aggregator)": strategies.NAMES,
+    "centralized methods (method)": methods.NAMES,
 }
 
 
@@ -186,19 +193,25 @@ def check_data(name: str, root: Path | None) -> None:
         make_console().print(line, soft_wrap=True, highlight=False)
 
 
-def show_data(name: str, root: Path | None, out: Path, columns: int) -> None:
-    """Write a grid of training samples, one row per group, and print the counts."""
+def show_data(
+    name: str, root: Path | None, out: Path, columns: int, attack: str | None = None, sets: Sequence[str] = ()
+) -> None:
+    """Write a grid of training samples, one row per group, poisons beside their bases; print the counts."""
     from PIL import Image
 
+    torch.set_num_threads(1)  # as in a run, so that poisons made here are the run's
     dataset = _dataset(name, root)
     train = load_splits(dataset).train
     rows = []
     for group in range(len(train.info.groups)):
         chosen = np.flatnonzero(train.group == group)[:columns]
-        images = train.pixels(chosen).numpy()
-        padded = np.full((columns, images.shape[1] + 2, images.shape[2] + 2, 3), 255, np.uint8)
-        padded[: len(images), 1:-1, 1:-1] = images
-        rows.append(np.concatenate(list(padded), axis=1))
+        rows.append(_strip(train, chosen, columns))
+    notes = ""
+    if attack is not None:
+        task = _attacked_task(dataset, attack, sets)
+        pairs, notes = _poison_rows(task, columns)
+        rows += pairs
+        _draw_matching(task, out)
     grid = np.concatenate(rows, axis=0)
     zoom = max(1, 96 // train.size[0])
     try:
@@ -207,7 +220,61 @@ def show_data(name: str, root: Path | None, out: Path, columns: int) -> None:
         raise FedgroupError(f"cannot write {out} ({error})") from error
     console = make_console()
     _print_counts(dataset, console)
-    console.print(f"Written: {out} (one row per group, in this order)", highlight=False)
+    console.print(f"Written: {out} (one row per group, in this order{notes})", highlight=False)
+
+
+def _attacked_task(dataset: Any, attack: str, sets: Sequence[str]) -> Task:
+    settings: Any = parse(attack, "--attack")
+    settings = {"use": settings} if isinstance(settings, str) else dict(settings or {})
+    for assignment in sets:
+        settings = merge(settings, override(assignment))
+    return build(Task, {"data": _as_settings(dataset), "attack": settings}, "task")
+
+
+def _draw_matching(task: Task, out: Path) -> None:
+    """Write gradient matching's loss curve beside the picture."""
+    from experiments.figure import matching_loss
+    from fedgroup.attacks.gradient_matching import GradientMatching, brew
+
+    if isinstance(task.attack, GradientMatching):
+        splits = load_splits(task.data)
+        trace = brew(task.attack, splits, task.attack.plan(splits, task.attack_rng())).trace
+        path = out.with_name(f"{out.stem}-loss.png")
+        matching_loss(trace, path)
+        make_console().print(f"Written: {path} (matching loss by step)", highlight=False)
+
+
+def _poison_rows(task: Task, columns: int) -> tuple[list[NDArray[np.uint8]], str]:
+    """Two rows of a picture: bases above their poisons; and the words that say so."""
+    clean, poisoned = load_splits(task.data).train, prepared_splits(task).train
+    positions = np.flatnonzero(poisoned.poison)
+    if not len(positions):
+        raise FedgroupError(
+            f"{type(task.attack).__name__} makes no poisons: choose one of {', '.join(attacks.NAMES)}"
+        )
+    finder = getattr(task.attack, "bases", None)
+    label = poisoned.info.classes[int(poisoned.y[positions[0]])]
+    rows = [_strip(poisoned, positions[:columns], columns)]
+    above = "; then"
+    bases = positions if len(poisoned) == len(clean) else None
+    if bases is None and finder is not None:
+        bases = finder(clean, task.attack_rng())
+    if bases is not None:
+        rows.insert(0, _strip(clean, bases[:columns], columns))
+        above = "; then the bases, and below each"
+    return rows, f"{above} its poison, labelled {label}: {len(positions)} in all"
+
+
+def _strip(view: GroupedDataset, positions: Ints, columns: int) -> NDArray[np.uint8]:
+    """Row of at most `columns` pictures with a white border."""
+    images = view.pixels(positions).numpy()
+    padded = np.full((columns, images.shape[1] + 2, images.shape[2] + 2, 3), 255, np.uint8)
+    padded[: len(images), 1:-1, 1:-1] = images
+    return np.concatenate(list(padded), axis=1)
+
+
+def _as_settings(component: Any) -> dict[str, Any]:
+    return {"use": short_name(data.NAMES, type(component)), **to_dict(component)}
 
 
 def _print_counts(dataset: Any, console: Console) -> None:

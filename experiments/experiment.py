@@ -6,26 +6,37 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from fedgroup.central import Central, central_id
 from fedgroup.errors import unknown
 from fedgroup.spec import build, run_id, to_dict
 from fedgroup.task import Task
 from strategies.fedavg import FedAvg
 from strategies.federation import Federation
 
-PARTS = ("task", "federation")
+PARTS = ("task", "federation", "method")
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A task and how it is federated. Its id names its run directory."""
+    """A task and how it is trained: federated, or by one centralized method. Its id names its directory."""
 
     task: Task = field(default_factory=Task)
     federation: Federation = field(default_factory=Federation)
+    """Not used, and no part of the id, where there is a method."""
+    method: Any = None
+    """A centralized training method (erm, jtt, group_dro, george, ...) or None."""
 
     @cached_property
     def id(self) -> str:
         """Name of the run directory: a hash of the settings that differ from their defaults."""
-        return run_id({"task": self.task, "federation": self.federation})
+        if self.method is None:
+            return run_id({"task": self.task, "federation": self.federation})
+        return central_id(self.task, self.method)
+
+    @property
+    def rounds(self) -> int:
+        """Record lines after the start: communication rounds, or epochs of the final training."""
+        return self.federation.rounds if self.method is None else self.task.train.epochs
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Experiment":
@@ -33,19 +44,35 @@ class Experiment:
         for key in values:
             if key not in PARTS:
                 raise unknown("part of a spec", key, PARTS)
+        method = values.get("method")
         return cls(
             build(Task, values.get("task") or {}, "task"),
             build(Federation, values.get("federation") or {}, "federation"),
+            None if method is None else build(Central, {"method": method}).method,
         )
 
     def to_dict(self, defaults: bool = True) -> dict[str, Any]:
         """Full settings; without `defaults`, only those that differ from them."""
-        return {"task": to_dict(self.task, defaults), "federation": to_dict(self.federation, defaults)}
+        made = {"task": to_dict(self.task, defaults)}
+        if self.method is None:
+            return made | {"federation": to_dict(self.federation, defaults)}
+        return made | {"method": "erm"} | to_dict(Central(self.method), defaults)
 
     def to_json(self) -> str:
         """Full settings as JSON; of(json) gives the same id."""
         return json.dumps(self.to_dict())
 
+    def reference(self) -> "Experiment | None":
+        """The clean run with which an attack's success is compared; None where it needs none."""
+        if not getattr(self.task.attack, "reference", False) or not self.task.inject:
+            return None
+        return replace(self, task=replace(self.task, inject=False))
+
     def baseline(self) -> "Experiment":
-        """The undefended run that this one is compared with: the same, under plain FedAvg."""
+        """The undefended run that this one is compared with: the same under plain FedAvg.
+
+        A centralized method has none: its cases are compared with each other.
+        """
+        if self.method is not None:
+            return self
         return replace(self, federation=replace(self.federation, aggregator=FedAvg()))

@@ -1,16 +1,19 @@
 """Figures of a table: WGA and ACC by round, and the final accuracy of every group."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
+from numpy.typing import NDArray
 
 from experiments.experiment import Experiment
 from experiments.table import Row, Table
+from fedgroup.attacks.none import NoAttack
 from fedgroup.record import read_json, read_lines, status
-from fedgroup.selection import counts, metrics
+from fedgroup.selection import attack_rate, counts, metrics
 
 matplotlib.use("Agg")
 
@@ -38,7 +41,7 @@ def _series(experiment: Experiment, results: Path) -> dict[int, dict[str, Any]]:
         return {}
     train = read_json(folder / "result.json")["dataset"]["train_counts"]
     return {
-        int(row["round"]): metrics(counts(row, "test"), train)
+        int(row["round"]): metrics(counts(row, "test"), train) | {"asr": attack_rate(row)}
         for row in read_lines(folder, "rounds")
         if "test" in row
     }
@@ -47,23 +50,24 @@ def _series(experiment: Experiment, results: Path) -> dict[int, dict[str, Any]]:
 def curves(table: Table, results: Path, path: Path) -> None:
     """Draw WGA and ACC by round: one line per row, its mean over seeds, the range over seeds shaded."""
     methods = list(dict.fromkeys(next(iter(row.label.values())) for row in table.rows))
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    panels = {"wga": "worst-group accuracy (WGA)", "acc_adjusted": "accuracy (ACC, training-weighted)"}
+    if any(type(row.experiments[0].task.attack) is not NoAttack for row in table.rows):
+        panels["asr"] = "attack success (rate of this run)"
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4.2), layout="constrained")
     for row in table.rows:
         found = [s for e in row.experiments if (s := _series(e, results))]
         if not found:
             continue
         rounds = sorted(set.intersection(*(set(s) for s in found)))
         style = _style(row, methods)
-        for axis, metric in zip(axes, ("wga", "acc_adjusted"), strict=True):
-            values = np.array([[s[r][metric] for r in rounds] for s in found])
+        for axis, metric in zip(axes, panels, strict=True):
+            values = np.array([[s[r].get(metric, np.nan) for r in rounds] for s in found], np.float64)
             axis.plot(rounds, values.mean(0), label=_name(row), linewidth=1.8, **style)
             if len(found) > 1:
                 axis.fill_between(
                     rounds, values.min(0), values.max(0), alpha=0.12, color=style["color"], linewidth=0
                 )
-    for axis, title in zip(
-        axes, ("worst-group accuracy (WGA)", "accuracy (ACC, training-weighted)"), strict=True
-    ):
+    for axis, title in zip(axes, panels.values(), strict=True):
         axis.set(xlabel="round", ylabel="percent of the test set", title=title, ylim=(0, 100))
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
@@ -138,6 +142,67 @@ def influence(table: Table, results: Path, path: Path) -> None:
         xlabel="influence of a client that holds LRG-1 samples / influence of one that does not",
         title=f"{table.title}: who is heard",
     )
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def tension(table: Table, lines: Sequence[Any], path: Path) -> None:
+    """Draw what each defence buys (ASR drop) over what it costs (WGA drop), both against FedAvg.
+
+    The diagonal is an even trade: one point of attack success for one point of worst-group accuracy.
+    """
+    figure, axis = plt.subplots(figsize=(8.4, 5.6), layout="constrained")
+    methods = list(dict.fromkeys(next(iter(row.label.values())) for row in table.rows))
+    shown = [line for line in lines if line.drops and "asr" in line.drops]
+    shown.sort(key=lambda line: line.drops["asr"].spread.mean)
+    for place, line in enumerate(shown):
+        cost, buys = line.drops["wga"].spread, line.drops["asr"].spread
+        colour = _style(line.row, methods)["color"]
+        axis.errorbar(
+            cost.mean,
+            buys.mean,
+            xerr=None if np.isnan(cost.std) else cost.std,
+            yerr=None if np.isnan(buys.std) else buys.std,
+            fmt="o",
+            markersize=9,
+            color=colour,
+            capsize=3,
+        )
+        axis.annotate(  # above and below in turn, so that neighbours do not write over each other
+            _name(line.row), (cost.mean, buys.mean), xytext=(8, 6 if place % 2 else -13),
+            textcoords="offset points", fontsize=9, color=colour,
+        )  # fmt: skip
+    axis.plot(0, 0, "s", color=COLOURS[0], markersize=8)
+    axis.annotate("FedAvg", (0, 0), xytext=(8, -14), textcoords="offset points", fontsize=9)
+    low = min(*axis.get_xlim(), *axis.get_ylim())
+    high = max(*axis.get_xlim(), *axis.get_ylim())
+    axis.plot([low, high], [low, high], color="#999999", linewidth=1, linestyle=":", zorder=0)
+    axis.axhline(0, color="#555555", linewidth=0.8, zorder=0)
+    axis.axvline(0, color="#555555", linewidth=0.8, zorder=0)
+    axis.margins(0.18)
+    axis.set(
+        xlabel="what it costs: drop of worst-group accuracy, points",
+        ylabel="what it buys: drop of attack success, points",
+        title=f"{table.title}",
+    )
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.2)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def matching_loss(trace: NDArray[np.float32], path: Path) -> None:
+    """Draw gradient matching's loss by step: one line per restart, `trace` (restarts, steps)."""
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    for restart, losses in enumerate(trace):
+        axis.plot(np.arange(1, len(losses) + 1), losses, color=COLOURS[restart % len(COLOURS)],
+                  label=f"restart {restart + 1}: {losses[0]:.2f} to {losses[-1]:.2f}")  # fmt: skip
+    axis.set(
+        xlabel="step", ylabel="matching loss", title="Gradient matching: 1 − cosine to the target gradient"
+    )
+    axis.legend(fontsize=8, frameon=False)
+    axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -42,7 +42,7 @@ class Watched:
     @property
     def rounds(self) -> int:
         """Rounds in all."""
-        return self.experiment.federation.rounds
+        return self.experiment.rounds
 
 
 Display = Callable[[Sequence[Watched]], None]

@@ -38,13 +38,14 @@ def estimate(experiment: Experiment, resources: Resources) -> Need:
     """Memory of one run; images are memory-mapped and not counted, except on a GPU."""
     task = experiment.task
     splits = prepared_splits(task)
-    clients = len(assign_clients(task))
-    cohort = cohort_size(clients, experiment.federation.fraction)
+    cohort = 0
+    if experiment.method is None:
+        cohort = cohort_size(len(assign_clients(task)), experiment.federation.fraction)
     classes = len(splits.train.info.classes)
     model, step = _model_bytes(task.model, classes, task.train.batch_size, splits.train.size)
     vectors = (cohort + 6) * model  # replies, global weights, two states, step, checkpoint
     bank = sum(part.bank.nbytes for part in splits)
-    apart = resources.needs_ray
+    apart = resources.needs_ray and experiment.method is None
     on_gpu = pick().type == "cuda"
     host_step = 0 if on_gpu else step
     gpu = 0

@@ -9,12 +9,15 @@ from clients.client_app import app as client_app
 from clients.grid import SERVER_NODE, ClientGrid, LocalGrid
 from clients.resources import Resources
 from experiments.experiment import Experiment
+from fedgroup.central import centralise
 from fedgroup.task import assign_clients
 from strategies.server_app import app as server_app
 
 
 def run(experiment: Experiment, results: Path, resources: Resources | None = None) -> Path:
     """Run (or finish) an experiment through the real ServerApp and ClientApp; returns its folder."""
+    if experiment.method is not None:
+        return centralise(experiment.task, experiment.method, results)
     logging.getLogger("flwr").setLevel(logging.WARNING)
     grid = _grid(experiment, resources or Resources())
     try:

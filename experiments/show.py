@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -51,6 +52,10 @@ def labelled(table: Table) -> list[tuple[Any, str]]:
         for experiment in row.experiments:
             base = experiment.baseline()
             named.setdefault(base.id, (base, f"FedAvg (baseline of {', '.join(_words(row.label))})"))
+            for run in (experiment, base):
+                clean = run.reference()
+                if clean is not None:
+                    named.setdefault(clean.id, (clean, f"{', '.join(_words(row.label))} without poisons"))
     return list(named.values())
 
 
@@ -61,10 +66,16 @@ def _words(label: dict[str, str]) -> list[str]:
     ]
 
 
-def prepare(table: Table, console: Console) -> None:
-    """Load every data set and partition of a table once, before any worker starts: errors come early."""
+def prepare(table: Table, console: Console, threads: int) -> None:
+    """Load every data set, attack and partition of a table once, before any worker starts.
+
+    Errors come early, and poisons are made on as many threads as clients train with: they are the same
+    whoever makes them.
+    """
+    torch.set_num_threads(threads)
     from fedgroup.device import pick
-    from fedgroup.task import assign_clients, load_splits
+    from fedgroup.task import assign_clients, load_splits, malicious_clients, prepared_splits
+    from strategies.forge import check_forgers
 
     pick()
     seen = set()
@@ -74,8 +85,16 @@ def prepare(table: Table, console: Console) -> None:
             seen.add(task.data)
             with console.status(f"Preparing {type(task.data).__name__} ..."):
                 load_splits(task.data)
+        if task.inject and (task.data, task.attack) not in seen:
+            seen.add((task.data, task.attack))
+            with console.status(f"Preparing {type(task.attack).__name__} ..."):
+                prepared_splits(task)
+        if experiment.method is not None:
+            continue
         shards = assign_clients(task)
         experiment.federation.check(len(shards))
+        check_forgers(experiment.federation.byzantine, task.attackers.fraction)
+        malicious_clients(task)
 
 
 def run_table(
@@ -97,7 +116,7 @@ def run_table(
         f"[bold]{table.title}[/bold]  {len(runs)} runs, {len(runs) - len(todo)} done, {jobs} side by side"
     )
     if todo:
-        prepare(table, console)
+        prepare(table, console, resources.threads)
         _check_memory([experiment for experiment, _ in runs if experiment in todo], jobs, resources, console)
     watched = _watch(runs, results, jobs, console, resources, board) if todo else []
     failed = [run for run in watched if run.state == "failed"]
@@ -190,6 +209,7 @@ class _Plain:
         self.console = console
         self.states: dict[str, str] = {}
         self.next = time.monotonic() + 30
+        self.first: tuple[float, int] | None = None
 
     def __call__(self, watched: Sequence[Watched]) -> None:
         for run in watched:
@@ -202,7 +222,17 @@ class _Plain:
             self.next += 30
             done, total = sum(r.done for r in watched), sum(r.rounds for r in watched)
             active = ", ".join(f"{r.label} {r.done}/{r.rounds}" for r in watched if r.state == "running")
-            self.console.print(f"  {done}/{total} rounds; running: {active}")
+            self.console.print(f"  {done}/{total} rounds{self._left(done, total)}; running: {active}")
+
+    def _left(self, done: int, total: int) -> str:
+        """Time left at the pace since the first look; empty before there is one."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = (now, done)
+        begun, before = self.first
+        if done == before:
+            return ""
+        return f", about {(total - done) * (now - begun) / (done - before) / 60:.0f} min left"
 
 
 def print_status(table: Table, results: Path) -> None:

@@ -5,7 +5,10 @@ note: ...               what to know before reading the numbers
 base: {task: ..., federation: ...}
 scales: {small: {...}, paper: {...}}   laid over base; `scale:` names the default one
 rows: [{label: {METHOD: Median, IID: yes}, set: {federation: {aggregator: median}}}, ...]
-                        (a row may have `scales:` of its own, laid over its `set`)
+                        (a row may have `scales:` of its own, laid over its `set`, and `only: [paper]`,
+                        the scales it exists at)
+vary: [{label: {CASE: IDEAL}, set: {method: {case: ideal}}}, ...]   every row in each of these variants
+columns: [wga, acc_adjusted, asr]   what is printed; default: by what the runs measure
 seeds: [0, 1, 2]
 paper: table9.csv       the paper's numbers, matched by the label columns
 """
@@ -21,7 +24,7 @@ from experiments.experiment import Experiment
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.spec import merge, override, parse, read, to_dict
 
-KEYS = {"title", "note", "base", "scales", "scale", "rows", "seeds", "paper"}
+KEYS = {"title", "note", "base", "scales", "scale", "rows", "vary", "columns", "seeds", "paper"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Table:
     rows: tuple[Row, ...]
     paper: dict[tuple[str, ...], dict[str, str]]
     """The paper's cells by label values; empty where the paper has no such table."""
+    columns: tuple[str, ...]
+    """Metrics to print; empty: by what the runs measure."""
     origin: dict[str, str]
     """Which layer each setting that is not a default came from (dotted path -> layer)."""
 
@@ -112,8 +117,11 @@ def load(
     origin |= dict.fromkeys(_paths(over), "--set")
     used = tuple(seeds if seeds is not None else values.get("seeds") or [0])
     rows = []
-    for entry in values.get("rows") or []:
+    for entry in _variants(values.get("rows") or [], values.get("vary") or []):
+        if entry.get("only") and chosen not in entry["only"]:
+            continue
         own = merge(entry.get("set") or {}, (entry.get("scales") or {}).get(chosen) or {})
+        own = merge(own, entry.get("variant") or {})
         settings = merge(merge(base, own), over)
         label = {str(k): str(v) for k, v in (entry.get("label") or {}).items()}
         try:
@@ -134,8 +142,24 @@ def load(
         used,
         tuple(rows),
         paper,
+        tuple(values.get("columns") or ()),
         origin,
     )
+
+
+def _variants(rows: Sequence[Mapping[str, Any]], vary: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every row in every variant: labels joined, the variant's settings laid over the row's."""
+    if not vary:
+        return [dict(row) for row in rows]
+    return [
+        {
+            **row,
+            "label": {**(row.get("label") or {}), **(variant.get("label") or {})},
+            "variant": variant.get("set") or {},
+        }
+        for row in rows
+        for variant in vary
+    ]
 
 
 def _refuse_equal_rows(rows: Sequence[Row], name: str) -> None:
@@ -159,6 +183,8 @@ def _added(rows: Sequence[Row], text: str) -> list[Row]:
     made = {}
     for row in rows:
         baseline = row.experiments[0].baseline().id
+        if row.experiments[0].method is not None:
+            raise FedgroupError("--rule adds an aggregation rule, but this table trains centralized methods")
         if baseline in made:
             continue
         runs = tuple(

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 import torch
+import torch._dynamo  # the first optimiser step imports it: here once for all forked runs
 
 from clients.resources import Resources
 from experiments.experiment import Experiment

@@ -4,6 +4,7 @@
     partition.csv     samples per group and client
     rounds.jsonl      one line per round: cohort, rejections, group counts on val and test
     clients.jsonl     one line per round and client
+    selections.jsonl  what a method found and acts on, counts per tier (centralized runs)
     timing.jsonl      seconds per round (apart, so that equal runs have equal records)
     checkpoint.npz    global vectors, rule state, position    best.npz   vectors of the best round
     result.json       written last: its presence means done
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 
-LINES = ("rounds", "clients", "timing")
+LINES = ("rounds", "clients", "timing", "selections")
 Arrays = dict[str, NDArray[Any]]
 Status = Literal["missing", "running", "interrupted", "done"]
 
@@ -52,7 +53,7 @@ class Run:
         self._files = {name: (folder / f"{name}.jsonl").open("ab") for name in LINES}
 
     def append(self, name: str, row: Mapping[str, Any]) -> None:
-        """Append one JSON line to rounds, clients or timing."""
+        """Append one JSON line to rounds, clients, timing or selections."""
         self._files[name].write(json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n")
 
     def checkpoint(self, number: int, arrays: Arrays, facts: Mapping[str, Any]) -> None:
@@ -87,7 +88,7 @@ class Run:
                     arrays = {name: stored[name] for name in stored.files}
                 head = json.loads(str(arrays.pop("__head__")))
                 found = Checkpoint(head["round"], arrays, head["facts"])
-                lengths = head["lengths"]
+                lengths |= head["lengths"]  # a run from before a kind of line existed has none of it
             except Exception as error:  # a damaged zip fails in many ways
                 raise FedgroupError(
                     f"{path} is damaged ({error}); delete {self.folder} to start this run again"
@@ -205,7 +206,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_lines(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Complete lines of rounds, clients or timing; an unfinished last line is left out."""
+    """Complete lines of one of LINES; an unfinished last line is left out."""
     path = folder / f"{name}.jsonl"
     if not path.exists():
         return []

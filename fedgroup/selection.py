@@ -18,6 +18,14 @@ def counts(row: Mapping[str, Any], split: str) -> Counts:
     return Counts(tuple(row[split]["correct"]), tuple(row[split]["total"]))
 
 
+def attack_rate(row: Mapping[str, Any]) -> float | None:
+    """Attack success of a record line in percent; None without an attack or where no sample counts."""
+    hits = row.get("attack")
+    if hits is None or not sum(hits["total"]):
+        return None
+    return 100 * float(sum(hits["hits"])) / float(sum(hits["total"]))
+
+
 def metrics(value: Counts, train_counts: Sequence[int]) -> dict[str, Any]:
     """WGA, raw and adjusted ACC and group accuracies, in percent; also which group is worst."""
     worst, wga = value.worst_group()
@@ -43,10 +51,21 @@ def select(rows: Sequence[Mapping[str, Any]], train_counts: Sequence[int]) -> di
             "round": row["round"],
             "val_wga": 100 * counts(row, "val").wga(),
             **metrics(counts(row, "test"), train_counts),
+            **_attack(row),
         }
     last = [metrics(counts(row, "test"), train_counts) for row in scored[-10:]]
     chosen["last10"] = {
         "rounds": [row["round"] for row in scored[-10:]],
         **{key: sum(m[key] for m in last) / len(last) for key in ("wga", "acc", "acc_adjusted")},
     }
+    rates = [rate for row in scored[-10:] if (rate := attack_rate(row)) is not None]
+    if "attack" in scored[-1]:
+        chosen["last10"]["asr"] = sum(rates) / len(rates) if rates else None
     return chosen
+
+
+def _attack(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Attack success in percent and the samples that count, where the run measures an attack."""
+    if "attack" not in row:
+        return {}
+    return {"asr": attack_rate(row), "attack_samples": sum(row["attack"]["total"])}

@@ -1,15 +1,26 @@
-"""The only training loop in the project: a client on its shard, a method on the full set."""
+"""The only training loop in the project: a client on its shard, a method on the full set.
 
+`fit` is one call of it. Under it, `epochs` yields after every epoch, so that a method can look, decide
+and go on; its objective and the samples of each epoch may be the method's own.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from fedgroup.dataset import GroupedDataset
+from fedgroup.dataset import Batch, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+
+Objective = Callable[[torch.Tensor, Batch], torch.Tensor]
+"""Scalar to minimise, given logits (B, C) float32 of a batch, in training mode and before the step."""
+Draw = Callable[[np.random.Generator], Ints]
+"""Positions of one epoch, in order; repeats and omissions are allowed."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,41 @@ class Fitted:
     """Samples per epoch."""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What, besides the weights in the model and the objective's own state, training goes on from."""
+
+    epoch: int
+    """Epochs done."""
+    momentum: NDArray[np.float32]
+    """SGD's momentum in the order of model.parameters(), (P,); (0,) where there is none."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch, valid until the next one starts."""
+
+    number: int
+    """1 for the first."""
+    loss: float
+    """Mean objective over its samples, as seen while training."""
+    samples: int
+    """Samples it drew."""
+    optimiser: torch.optim.SGD
+
+    def progress(self) -> Progress:
+        """Copy of the momentum and the epoch number."""
+        parameters = _parameters(self.optimiser)
+        held = [self.optimiser.state[p].get("momentum_buffer") for p in parameters]
+        if all(buffer is None for buffer in held):
+            return Progress(self.number, np.empty(0, np.float32))
+        flat = [
+            (torch.zeros_like(p) if buffer is None else buffer).detach().flatten()
+            for p, buffer in zip(parameters, held, strict=True)
+        ]
+        return Progress(self.number, torch.cat(flat).cpu().numpy())
+
+
 def fit(
     model: nn.Module,
     data: GroupedDataset,
@@ -62,11 +108,31 @@ def fit(
     The model must already live on `device`. Raises FedgroupError on an empty data set and where
     BatchNorm cannot train on a batch of one.
     """
-    count = len(data)
-    if count == 0:
+    done = list(epochs(model, data, config, lambda _: rng, device))
+    return Fitted(tuple(epoch.loss for epoch in done), len(data))
+
+
+def epochs(
+    model: nn.Module,
+    data: GroupedDataset,
+    config: TrainConfig,
+    rng: Callable[[int], np.random.Generator],
+    device: torch.device | str = "cpu",
+    *,
+    objective: Objective | None = None,
+    draw: Draw | None = None,
+    state: Progress | None = None,
+) -> Iterator[Epoch]:
+    """Train `model` in place on `data`, yielding after each of config.epochs epochs.
+
+    rng gives the generator of an epoch by its number, so that no generator has to be saved. objective is
+    mean cross-entropy by default, draw a permutation of the data. With the `state` (and the weights) of an
+    earlier run, training goes on after it bit for bit. Between epochs the caller may use the model in any
+    mode. Raises FedgroupError as fit() does, and where the state does not fit the model.
+    """
+    if len(data) == 0:
         raise FedgroupError("cannot train on 0 samples: give the client data or use fewer clients")
     device = torch.device(device)
-    model.train()
     optimiser = torch.optim.SGD(
         model.parameters(),
         lr=config.lr,
@@ -74,32 +140,58 @@ def fit(
         weight_decay=config.weight_decay,
         foreach=True,
     )
-    losses = []
-    for _ in range(config.epochs):
-        order = rng.permutation(count)
+    if state is not None:
+        _load_momentum(optimiser, state.momentum)
+    for number in range(1 if state is None else state.epoch + 1, config.epochs + 1):
+        model.train()
+        generator = rng(number)
+        order = generator.permutation(len(data)) if draw is None else draw(generator)
+        if len(order) == 0:
+            raise FedgroupError(f"epoch {number} has no samples left to train on")
         total = torch.zeros((), dtype=torch.float64, device=device)
-        for start in range(0, count, config.batch_size):
+        for start in range(0, len(order), config.batch_size):
             batch = data.batch(order[start : start + config.batch_size], device)
-            loss = _loss(model, batch.x, batch.y, config.precision)
+            loss = _loss(model, batch, config.precision, objective or _cross_entropy)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total += loss.detach() * len(batch.y)
-        losses.append(total.item() / count)
-    return Fitted(tuple(losses), count)
+        yield Epoch(number, total.item() / len(order), len(order), optimiser)
 
 
-def _loss(model: nn.Module, x: torch.Tensor, y: torch.Tensor, precision: str) -> torch.Tensor:
+def _cross_entropy(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    return F.cross_entropy(logits, batch.y)
+
+
+def _loss(model: nn.Module, batch: Batch, precision: str, objective: Objective) -> torch.Tensor:
     try:
         if precision == "bfloat16":
-            with torch.autocast(x.device.type, torch.bfloat16):
-                logits = model(x)
-            return F.cross_entropy(logits.float(), y)
-        return F.cross_entropy(model(x), y)
+            with torch.autocast(batch.x.device.type, torch.bfloat16):
+                logits = model(batch.x)
+            return objective(logits.float(), batch)
+        return objective(model(batch.x), batch)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
         raise FedgroupError(
-            f"BatchNorm cannot train on a batch of {len(y)} sample of this size: "
+            f"BatchNorm cannot train on a batch of {len(batch.y)} sample of this size: "
             f"choose task.train.batch_size so that no batch has one sample, or use larger images"
         ) from error
+
+
+def _parameters(optimiser: torch.optim.SGD) -> list[torch.Tensor]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _load_momentum(optimiser: torch.optim.SGD, momentum: NDArray[np.float32]) -> None:
+    parameters = _parameters(optimiser)
+    size = sum(parameter.numel() for parameter in parameters)
+    if len(momentum) not in (0, size):
+        raise FedgroupError(f"the saved momentum has {len(momentum)} values, this model takes {size}")
+    start = 0
+    for parameter in parameters if len(momentum) else ():
+        part = torch.from_numpy(momentum[start : start + parameter.numel()].copy())
+        # empty_like keeps the parameter's memory order, so that the next steps add in the same order
+        buffer = torch.empty_like(parameter).copy_(part.view(parameter.shape))
+        optimiser.state[parameter]["momentum_buffer"] = buffer
+        start += parameter.numel()

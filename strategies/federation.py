@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fedgroup.attacks import BYZANTINE_NAMES
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import component
 from strategies import NAMES
@@ -16,6 +17,8 @@ class Federation:
 
     aggregator: Any = component(NAMES, "fedavg")
     """Aggregation rule: a short name or my_pkg.mod:MyRule."""
+    byzantine: Any = component(BYZANTINE_NAMES, "none")
+    """What malicious clients (task.attackers) send instead of their update: none, sign_flip, alie, ..."""
     rounds: int = 100
     """Communication rounds (the paper does not say; 100 is ours)."""
     fraction: float = 0.1

@@ -23,6 +23,7 @@ from fedgroup.live import live
 from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit
 from strategies.aggregator import State, Vector, influence_of
 from strategies.federation import Federation
+from strategies.forge import Forger, refused
 from strategies.geometry import along
 
 LiveArray = live(Array)
@@ -77,6 +78,7 @@ class Hosted(Strategy):
         minority: tuple[int, ...] = (),
         root: Callable[[int, Weights], Vector] | None = None,
         lanes: int | None = None,
+        forger: Forger | None = None,
     ) -> None:
         self.federation = federation
         self.layout = layout
@@ -89,6 +91,7 @@ class Hosted(Strategy):
         self.minority = minority
         self.root = root
         self.lanes = lanes
+        self.forger = forger
         self.log = RoundLog([])
         self._sent_at = 0.0
 
@@ -125,6 +128,7 @@ class Hosted(Strategy):
         updates = self._admitted(received)
         self._time(updates, start - self._sent_at)
         number = self.first + server_round
+        updates = self._forged(updates, number)
         self._refuse_failures(number)
         needed = self.federation.needed()
         if len(updates) < needed:
@@ -192,6 +196,26 @@ class Hosted(Strategy):
         except (ValueError, TypeError, OSError) as error:
             raise FedgroupError(f"the reply's arrays cannot be read ({error})") from error
         return admit(arrays, values, self.layout, self.federation.max_norm, self.weights.theta)
+
+    def _forged(self, updates: list[Update], number: int) -> list[Update]:
+        """Updates with those of the malicious clients replaced; a forgery the server refuses is left out."""
+        if self.forger is None:
+            return updates
+        try:
+            forged = self.forger.forge(number, self.weights, updates)
+        except FedgroupError as error:
+            raise FedgroupError(f"round {number}: {error}") from error
+        rows = {row["client"]: row for row in self.log.clients}
+        kept = []
+        for update in forged:
+            if update.client in self.forger.malicious:
+                rows[update.client]["malicious"] = True
+                reason = refused(update, self.federation.max_norm, self.weights.theta)
+                if reason is not None:
+                    rows[update.client].update(status="rejected", reason=reason)
+                    continue
+            kept.append(update)
+        return kept
 
     def _refuse_failures(self, number: int) -> None:
         if self.federation.on_failure == "proceed":
@@ -268,15 +292,14 @@ class Hosted(Strategy):
         if shares is None:
             return
         rows = {row["client"]: row for row in self.log.clients}
-        holders: list[float] = []
-        others: list[float] = []
         for update, share in zip(updates, shares.tolist(), strict=True):
             rows[update.client]["influence"] = share
-            holds = any(update.groups[g] for g in self.minority if g < len(update.groups))
-            (holders if holds else others).append(share)
-        if holders and others and sum(others):
-            ratio = (sum(holders) / len(holders)) / (sum(others) / len(others))
-            self.log.diagnostics["minority_influence"] = ratio
+        bad = self.forger.malicious if self.forger is not None else frozenset()
+        holds = [any(u.groups[g] for g in self.minority if g < len(u.groups)) for u in updates]
+        for name, mask in (("minority", holds), ("attacker", [u.client in bad for u in updates])):
+            ratio = _relative(shares, np.array(mask))
+            if ratio is not None:
+                self.log.diagnostics[f"{name}_influence"] = ratio
 
     def configure_evaluate(self, *_: Any) -> Iterable[Message]:
         """No client-side evaluation: groups are measured on the server's val and test splits."""
@@ -288,6 +311,13 @@ class Hosted(Strategy):
 
     def summary(self) -> None:
         """Flower logs the start itself."""
+
+
+def _relative(shares: NDArray[np.float64], mask: NDArray[np.bool_]) -> float | None:
+    """Mean share of the masked clients relative to the others'; None where either has none."""
+    if not mask.any() or mask.all() or not shares[~mask].sum():
+        return None
+    return float(shares[mask].mean() / shares[~mask].mean())
 
 
 def _samples(updates: list[Update]) -> NDArray[np.float64]:

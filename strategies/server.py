@@ -22,10 +22,11 @@ from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.record import Checkpoint, Run, open_run, read_lines
 from fedgroup.selection import metrics, select
 from fedgroup.spec import run_id, to_dict
-from fedgroup.task import Task, assign_clients, attack_success, prepared_splits
+from fedgroup.task import Task, assign_clients, attack_success, malicious_clients, prepared_splits
 from strategies.cohort import schedule, schedule_hash
 from strategies.federation import Federation
 from strategies.flower import Hosted, query_roster, to_record
+from strategies.forge import Forger, check_forgers
 from strategies.root import RootTrainer
 
 OnRound = Callable[[int, dict[str, Any]], None]
@@ -42,6 +43,7 @@ def federate(grid: Grid, task: Task, federation: Federation, results: Path) -> P
     splits = prepared_splits(task)
     shards = assign_clients(task)
     federation.check(len(shards))
+    check_forgers(federation.byzantine, task.attackers.fraction)
     with open_run(folder, {name: to_dict(part) for name, part in parts.items()}) as run:
         _save_partition(folder, shards, splits)
         Server(run, task, federation, splits, list(shards)).serve(grid)
@@ -81,6 +83,12 @@ class Server:
         cohorts = schedule(self.task.seed, len(self.shards), self.federation.fraction, rounds)
         rule = self.federation.rule()
         found = self.run.resume()
+        self.forger = Forger(
+            self.federation.byzantine,
+            frozenset(malicious_clients(self.task)),
+            self.task.seed,
+            self.federation.byzantine.init(self.layout.length("theta")),
+        )
         if found is None:
             weights = read(self.model)
             state, first = rule.init(weights.theta), 0
@@ -98,6 +106,7 @@ class Server:
             minority=self.splits.train.info.tiers.get("LRG-1", ()),
             root=self._root_trainer(),
             lanes=getattr(grid, "lanes", None),
+            forger=self.forger,
         )
         if first == 0 and found is None:
             self._after_round(0)
@@ -172,6 +181,7 @@ class Server:
     def _checkpoint(self, number: int) -> None:
         arrays = dict(self.strategy.weights.arrays())
         arrays |= {f"state.{name}": array for name, array in self.strategy.state.items()}
+        arrays |= {f"forger.{name}": array for name, array in self.forger.state.items()}
         facts = {"layout": self.layout.hash(), "best": list(self.best), "failed_rounds": self.failed_rounds}
         self.run.checkpoint(number, arrays, facts)
 
@@ -183,6 +193,11 @@ class Server:
         wga, number = found.facts["best"]
         self.best = (float(wga), int(number))
         self.failed_rounds = int(found.facts["failed_rounds"])
+        self.forger.state = {
+            name.removeprefix("forger."): array
+            for name, array in found.arrays.items()
+            if name.startswith("forger.")
+        }
         weights = Weights(*(found.arrays[name] for name in ("theta", "buffers", "counters")))
         state = {
             name.removeprefix("state."): array
@@ -220,6 +235,9 @@ class Server:
                     "layout": self.layout.hash(),
                 },
                 "minority_influence": _mean([row.get("minority_influence") for row in rows]),
+                "attacker_influence": _mean([row.get("attacker_influence") for row in rows]),
+                "malicious": sorted(self.forger.malicious),
+                "poisons": int(self.splits.train.poison.sum()),
                 "buffers": self.federation.buffer_policy(),
                 "parameters": self.layout.length("theta"),
             }

@@ -33,7 +33,7 @@ def test_a_model_that_cannot_run_on_meta_counts_by_its_weights() -> None:
 
 def test_available_is_what_the_kernel_says_or_the_container_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     free = memory.available()
-    assert 0 < free
+    assert free > 0
     limits = {"/sys/fs/cgroup/memory.max": 1000, "/sys/fs/cgroup/memory.current": 400}
     monkeypatch.setattr(memory, "_number", limits.get)
     assert memory.available() == 600

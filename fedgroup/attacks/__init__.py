@@ -9,6 +9,7 @@ NAMES = {
 """Short name of each sample-level attack (fedgroup.attacks.attack.Attack)."""
 
 BYZANTINE_NAMES = {
+    "none": "fedgroup.attacks.none:Honest",
     "sign_flip": "fedgroup.attacks.byzantine:SignFlip",
     "gaussian": "fedgroup.attacks.byzantine:Gaussian",
     "model_replacement": "fedgroup.attacks.byzantine:ModelReplacement",

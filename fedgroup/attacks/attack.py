@@ -31,6 +31,8 @@ class Attack(Protocol):
 
     paired: ClassVar[bool]
     """True where the success rate is this run's rate minus that of the clean run of the same seed."""
+    reference: ClassVar[bool]
+    """True where a report needs the rate of the clean run beside this one's (always where paired)."""
 
     def poison(self, splits: Splits, rng: np.random.Generator) -> Splits:
         """The splits with a poisoned training part; raises FedgroupError where the data do not allow it."""

@@ -40,6 +40,7 @@ class Backdoor:
     """Pixels between the square and the bottom and right border; by default 1 at 224 pixels, scaled."""
 
     paired: ClassVar[bool] = False
+    reference: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_fraction(self.fraction)

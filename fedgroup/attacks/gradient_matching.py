@@ -60,6 +60,7 @@ class GradientMatching:
     """
 
     paired: ClassVar[bool] = False
+    reference: ClassVar[bool] = True
 
     targets: int = 5
     """Test images to be misclassified, drawn from the class that does not contain LRG-1."""

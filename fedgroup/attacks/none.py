@@ -1,11 +1,13 @@
-"""No attack: the default, so that every task has one and nothing asks whether it has."""
+"""No attack, on samples or on updates: the defaults."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from fedgroup.attacks.attack import Predict
+from fedgroup.attacks.byzantine import State, Vector
 from fedgroup.dataset import Splits
 from fedgroup.groups import Counts
 
@@ -15,6 +17,7 @@ class NoAttack:
     """Clean training data; nothing is measured."""
 
     paired: ClassVar[bool] = False
+    reference: ClassVar[bool] = False
 
     def poison(self, splits: Splits, rng: np.random.Generator) -> Splits:
         """The splits as they are."""
@@ -24,3 +27,22 @@ class NoAttack:
         """No sample counts."""
         zero = (0,) * len(splits.test.info.groups)
         return Counts(zero, zero)
+
+
+@dataclass(frozen=True)
+class Honest:
+    """Malicious clients, if any, send the updates they trained."""
+
+    def init(self, size: int) -> State:
+        return {}
+
+    def forge(
+        self,
+        state: State,
+        own: Sequence[Vector],
+        honest: Sequence[Vector],
+        rng: np.random.Generator,
+        ids: Sequence[int] | None = None,
+    ) -> tuple[list[Vector], State]:
+        """The attackers' own deltas."""
+        return list(own), state

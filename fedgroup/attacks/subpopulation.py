@@ -38,6 +38,7 @@ class Subpopulation:
     """Draw bases with replacement, as the original code does; only with append."""
 
     paired: ClassVar[bool] = True
+    reference: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_fraction(self.fraction)

@@ -14,7 +14,9 @@ from clients.ray_grid import RayGrid, start_ray
 from clients.resources import Resources
 from clients.wire import LiveArray, pack, unpack
 from experiments.experiment import Experiment
+from experiments.launch import launch
 from experiments.run import run
+from experiments.table import load
 from fedgroup.errors import FedgroupError
 from fedgroup.record import read_json, read_lines
 from strategies.cohort import schedule
@@ -125,6 +127,34 @@ def test_policy_fail_stops_the_run_and_keeps_what_was_recorded(grid: RayGrid, tm
 def questions(nodes: list[int], kind: str = "query") -> list[Message]:
     content = RecordDict({"config": ConfigRecord({"round": 1})})
     return [Message(content, node, kind, group_id="0") for node in nodes]
+
+
+CLUSTER_TABLE = """
+title: On a cluster
+base:
+  task:
+    data: tests.toy:ToyData
+    model: tests.toy:ToyModel
+    partition: {use: iid, clients: 8}
+    train: {epochs: 1, batch_size: 4}
+  federation: {rounds: 3, fraction: 0.5}
+rows:
+  - {label: {METHOD: FedAvg}, set: {}}
+  - {label: {METHOD: Broken}, set: {federation: {aggregator: {use: trimmed_mean, trim: 2}}}}
+seeds: [0]
+"""
+
+
+def test_whole_runs_on_a_cluster_and_a_failing_one_alone(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(CLUSTER_TABLE)
+    table = load(str(path))
+    runs = [(experiment, row.label["METHOD"]) for row in table.rows for experiment in row.experiments]
+    place = Resources(ray_address=ray.get_runtime_context().gcs_address)
+    found = launch(runs, tmp_path / "cluster", 2, lambda watched: None, place)
+    assert [run.state for run in found] == ["done", "failed"]
+    assert found[1].reason.startswith("TrimmedMean needs 5 valid clients per round")
+    assert records(tmp_path / "cluster" / runs[0][0].id) == records(run(runs[0][0], tmp_path / "plain"))
 
 
 def test_late_clients_are_left_out_and_their_worker_replaced(grid: RayGrid) -> None:

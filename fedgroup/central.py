@@ -1,0 +1,101 @@
+"""A centralized run from start (or checkpoint) to result: one method on the whole training set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedgroup import methods
+from fedgroup.dataset import Splits
+from fedgroup.device import holds, pick
+from fedgroup.errors import FedgroupError
+from fedgroup.groups import Counts
+from fedgroup.record import open_run, read_lines
+from fedgroup.selection import attack_rate, counts, metrics, select
+from fedgroup.spec import component, run_id, to_dict
+from fedgroup.task import Task, prepared_splits
+from fedgroup.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Central:
+    """How a task is trained in one place: the counterpart of a federation."""
+
+    method: Any = component(methods.NAMES, "erm")
+    """Training method: erm, jtt, group_dro, george or my_pkg.mod:MyMethod."""
+
+
+def central_id(task: Task, method: Any) -> str:
+    """Name of the run directory of a method on a task."""
+    return run_id({"task": task, "central": Central(method)})
+
+
+def centralise(task: Task, method: Any, results: Path) -> Path:
+    """Run (or finish) one centralized experiment; returns its run directory.
+
+    method is one of fedgroup.methods. task.train trains the final model; task.partition and
+    task.attackers are not used. Everything random comes from task.seed, so an interrupted run that is
+    started again ends with the records of an uninterrupted one.
+    """
+    folder = results / central_id(task, method)
+    spec = {"task": to_dict(task), **to_dict(Central(method))}
+    splits = prepared_splits(task)
+    with open_run(folder, spec) as run:
+        if (folder / "result.json").exists():
+            return folder
+        found = run.resume()
+        device = pick()
+        if holds(device, sum(split.bank.nbytes for split in splits)):
+            splits = Splits(*(split.to(device) for split in splits))
+        trainer = Trainer(run, task, splits, device, getattr(method, "eval_every", 1), found)
+        method.run(splits, trainer)
+        if not trainer.finished:
+            raise FedgroupError(
+                f"{type(method).__name__}.run ended without a final model: "
+                f"it must call trainer.train() or use up trainer.epochs()"
+            )
+        run.finish(_result(folder, task, splits, trainer))
+    return folder
+
+
+def _result(folder: Path, task: Task, splits: Splits, trainer: Trainer) -> dict[str, Any]:
+    """Everything derived from the records of a finished run."""
+    rows, selections = read_lines(folder, "rounds"), read_lines(folder, "selections")
+    info = splits.train.info
+    chosen = select(rows, info.train_counts) | _by_estimate(rows, info.train_counts)
+    start = Counts(*(tuple(rows[0]["test"][key]) for key in ("correct", "total")))
+    last = selections[-1] if selections else None
+    return {
+        "selection": chosen,
+        "start": metrics(start, info.train_counts),
+        "rounds": task.train.epochs,
+        "failed_rounds": 0,
+        "flags": {"wga_zero": chosen["best_val_wga"]["wga"] == 0.0, "failed_round_share": 0.0},
+        "dataset": {
+            "name": info.name,
+            "groups": list(info.groups),
+            "tiers": {name: list(groups) for name, groups in info.tiers.items()},
+            "train_counts": list(info.train_counts),
+        },
+        "hashes": {"layout": trainer.layout.hash()},
+        "minority_influence": None,
+        "parameters": trainer.layout.length("theta"),
+        "idnf": None if last is None else _percent(last["found"]),
+        "amplified": None if last is None else _percent(last["used"]),
+        "selections": selections,
+    }
+
+
+def _percent(cells: dict[str, list[int]]) -> dict[str, float | None]:
+    """Percentage selected per cell; None (printed N/A) where a cell has no samples."""
+    return {name: 100.0 * n / of if of else None for name, (n, of) in cells.items()}
+
+
+def _by_estimate(rows: list[dict[str, Any]], train_counts: Any) -> dict[str, dict[str, Any]]:
+    """The first epoch of highest accuracy on the worst estimated group of val, where a method records it."""
+    scored = [row for row in rows if "val_estimated" in row and row["round"] > 0]
+    if not scored:
+        return {}
+    row = max(scored, key=lambda row: row["val_estimated"])
+    values = {"round": row["round"], "val_wga": 100 * counts(row, "val").wga()}
+    values |= metrics(counts(row, "test"), train_counts)
+    return {"best_val_estimated": values | ({"asr": attack_rate(row)} if "attack" in row else {})}

@@ -1,0 +1,19 @@
+"""Empirical risk minimisation: plain training, the baseline of every method.
+
+Departures from the authors' code: none; this is fit() on the whole training set.
+"""
+
+from dataclasses import dataclass
+
+from fedgroup.dataset import Splits
+from fedgroup.methods.method import Method
+from fedgroup.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class ERM(Method):
+    """Mean cross-entropy over all samples; task.train alone says how."""
+
+    def run(self, splits: Splits, trainer: Trainer) -> None:
+        """Train on every sample, poisons included."""
+        trainer.train(splits.train)

@@ -1,0 +1,88 @@
+"""The shipped tables: every paper row has a spec, every spec a row, and layers lie in the right order."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.table import _file, load, names
+from fedgroup.errors import FedgroupError
+from fedgroup.spec import read
+
+TABLES = names()
+
+
+def scales(name: str) -> list[str]:
+    return list(read(_file(name)).get("scales") or {}) or [""]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_scale_loads_and_no_two_rows_are_one_run(name: str) -> None:
+    for scale in scales(name):
+        # a small scale's data need no files; the paper's are refused only when they are loaded
+        table = load(name, scale or None, data={"use": "synthbirds"} if scale == "paper" else None)
+        ids = [experiment.id for row in table.rows for experiment in row.experiments]
+        assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if read(_file(name)).get("paper")])
+def test_every_row_of_the_paper_has_a_spec_and_every_spec_a_row(name: str) -> None:
+    if "paper" not in scales(name):
+        return
+    table = load(name, "paper", data={"use": "synthbirds"})
+    ours = [tuple(row.label.values()) for row in table.rows]
+    baselines = [label for label in ours if label[0] == "FedAvg"]  # Table 9 prints drops against it
+    assert sorted(set(ours) - set(baselines)) == sorted(table.paper)
+
+
+def test_rows_shared_by_tables_are_one_run() -> None:
+    def ids(name: str, wanted: dict[str, str]) -> set[str]:
+        table = load(name)
+        return {e.id for row in table.rows if wanted.items() <= row.label.items() for e in row.experiments}
+
+    standard = ids("table2", {"METHOD": "JTT", "ATTACK": "DLBD", "CASE": "STANDARD"})
+    assert len(standard) == 3
+    assert standard == ids("table1", {"METHOD": "JTT", "ATTACK": "DLBD"})
+    assert standard == ids("table4", {"EARLY STOPPING": "60", "CASE": "STANDARD"})
+    assert standard == ids("table5", {"UPSAMPLING FACTOR": "100", "CASE": "STANDARD"})
+    assert standard == ids("table6", {"POISONS": "1%", "METHOD": "JTT", "CASE": "STANDARD"})
+    assert ids("table2", {"METHOD": "GEORGE"}) == ids("table6", {"POISONS": "1%", "METHOD": "GEORGE"})
+
+
+VARIED = """
+title: t
+base: {task: {data: tests.toy:ToyData, model: tests.toy:ToyModel}}
+scales: {small: {method: {use: jtt, upsample: 5}}, paper: {method: {use: jtt, upsample: 7}}}
+scale: small
+rows:
+  - {label: {M: JTT}, set: {method: {identify_epochs: 2}}}
+  - {label: {M: GEORGE}, set: {}, scales: {small: {method: {use: george}}}, only: [small]}
+vary:
+  - {label: {CASE: WORST}, set: {method: {case: worst}}}
+  - {label: {CASE: IDEAL}, set: {method: {case: ideal}}}
+"""
+
+
+def test_variants_lie_over_scales_and_rows_can_be_kept_to_one(tmp_path: Path) -> None:
+    path = tmp_path / "varied.yaml"
+    path.write_text(VARIED)
+    table = load(str(path))
+    assert [tuple(row.label.values()) for row in table.rows] == [
+        ("JTT", "WORST"), ("JTT", "IDEAL"), ("GEORGE", "WORST"), ("GEORGE", "IDEAL"),
+    ]  # fmt: skip
+    jtt, george = table.rows[1].experiments[0].method, table.rows[2].experiments[0].method
+    assert (jtt.upsample, jtt.identify_epochs, jtt.case) == (5, 2, "ideal")
+    assert (type(george).__name__, george.case) == ("George", "worst")
+    assert len(load(str(path), "paper").rows) == 2
+    with pytest.raises(FedgroupError, match="--rule adds an aggregation rule, but this table trains"):
+        load(str(path), rules=["krum"])
+
+
+def test_a_method_and_its_settings_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "varied.yaml"
+    for wrong, words in (
+        ("use: jttt", "did you mean 'jtt'"),
+        ("use: jtt, upsampel: 3", "did you mean 'upsample'"),
+    ):
+        path.write_text(VARIED.replace("use: jtt, upsample: 5", wrong))
+        with pytest.raises(FedgroupError, match=words):
+            load(str(path))

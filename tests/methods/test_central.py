@@ -1,0 +1,351 @@
+"""Whole centralized runs: the record, resuming, the seeds, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedgroup.attacks.backdoor import Backdoor
+from fedgroup.central import Central, central_id, centralise
+from fedgroup.dataset import Splits
+from fedgroup.errors import FedgroupError
+from fedgroup.evaluate import predict
+from fedgroup.groups import Counts
+from fedgroup.layout import Weights, read, write
+from fedgroup.methods.erm import ERM
+from fedgroup.methods.george import George
+from fedgroup.methods.group_dro import GroupDRO
+from fedgroup.methods.identification import idnf
+from fedgroup.methods.jtt import JTT
+from fedgroup.methods.method import Method
+from fedgroup.record import open_run, read_json, read_lines
+from fedgroup.seeding import rng
+from fedgroup.spec import build, to_dict
+from fedgroup.task import Task, prepared_splits
+from fedgroup.train import TrainConfig, fit
+from fedgroup.trainer import Trainer, cells
+from tests.methods.cases import dataset
+from tests.methods.runs import METHODS, RECORDS, arrays, task
+
+
+def records(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in RECORDS}
+
+
+def same(one: Path, other: Path) -> None:
+    assert records(one) == records(other)
+    for name in ("checkpoint", "best"):
+        ours, theirs = arrays(one, name), arrays(other, name)
+        assert ours.keys() == theirs.keys()
+        for key, value in ours.items():
+            assert np.array_equal(value, theirs[key]), key
+
+
+def test_a_run_is_recorded_like_a_federated_one(tmp_path: Path) -> None:
+    folder = centralise(task(), ERM(), tmp_path)
+    rows, result = read_lines(folder, "rounds"), read_json(folder / "result.json")
+    assert folder.name == central_id(task(), ERM())
+    assert read_json(folder / "spec.json")["method"] == {"use": "erm", "eval_every": 1}
+    assert [row["round"] for row in rows] == [0, 1, 2, 3]
+    assert set(rows[0]) == {"round", "val", "test", "attack"}
+    assert set(rows[1]) == {"round", "loss", "samples", "val", "test", "attack"}
+    assert rows[1]["samples"] == len(prepared_splits(task()).train) == 84
+    assert sum(rows[1]["test"]["total"]) == 40
+    assert [row["round"] for row in read_lines(folder, "timing")] == [0, 1, 2, 3]
+    assert read_lines(folder, "clients") == read_lines(folder, "selections") == []
+    assert result["rounds"] == 3
+    assert result["idnf"] is None
+    assert set(result["selection"]) == {"best_val_wga", "final", "last10"}
+    assert {"wga", "acc", "acc_adjusted", "asr", "groups"} <= set(result["selection"]["final"])
+
+
+def test_erm_is_one_call_of_fit(tmp_path: Path) -> None:
+    """With a generator of each epoch's own: fit() called once per epoch would lose the momentum."""
+    config = TrainConfig(epochs=1, batch_size=16, lr=0.05)
+    only = replace(task(), train=config)
+    folder = centralise(only, ERM(), tmp_path)
+    model = only.model.build(2, only.seed)
+    fit(model, prepared_splits(only).train, config, rng(only.seed, "central", "final", 1))
+    for name, array in read(model).arrays().items():
+        assert np.array_equal(array, arrays(folder, "checkpoint")[name]), name
+    test = prepared_splits(only).test
+    found = Counts.of(predict(model, test), test.y, test.group, 4)
+    assert read_lines(folder, "rounds")[1]["test"]["correct"] == list(found.correct)
+
+
+def test_best_npz_is_the_epoch_of_highest_validation_wga(tmp_path: Path) -> None:
+    folder = centralise(task(), ERM(), tmp_path)
+    chosen = read_json(folder / "result.json")["selection"]["best_val_wga"]
+    model = task().model.build(2, 0)
+    write(model, Weights(**arrays(folder, "best")))
+    test = prepared_splits(task()).test
+    assert 100 * Counts.of(predict(model, test), test.y, test.group, 4).wga() == chosen["wga"]
+
+
+@dataclass(frozen=True)
+class Interrupted(Method):
+    """Another method that is stopped before the checkpoint of some epoch."""
+
+    inner: Any = None
+    epoch: int = 0
+
+    def run(self, splits: Splits, trainer: Trainer) -> None:
+        whole = trainer._finish_epoch
+
+        def stop(row: dict[str, Any], *rest: Any) -> None:
+            if row["round"] == self.epoch:
+                trainer.run.append("rounds", row)
+                raise KeyboardInterrupt
+            whole(row, *rest)
+
+        trainer._finish_epoch = stop  # type: ignore[method-assign]
+        self.inner.run(splits, trainer)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize("epoch", [0, 1, 3])
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(name: str, epoch: int, tmp_path: Path) -> None:
+    method = METHODS[name]
+    whole = centralise(task(), method, tmp_path / "whole")
+    stopped = Interrupted(inner=method, epoch=epoch)
+    # the same run directory under both: the interruption is no setting
+    cut = tmp_path / "cut" / whole.name
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(method), "run", lambda self, splits, trainer: _as(stopped, splits, trainer, patch))
+        centralise(task(), method, tmp_path / "cut")
+    assert not (cut / "result.json").exists()
+    assert centralise(task(), method, tmp_path / "cut") == cut
+    same(whole, cut)
+
+
+def _as(stopped: Interrupted, splits: Splits, trainer: Trainer, patch: pytest.MonkeyPatch) -> None:
+    patch.undo()
+    stopped.run(splits, trainer)
+
+
+class Alive:
+    """Which samples are left: what a method may carry from epoch to epoch."""
+
+    def __init__(self, count: int) -> None:
+        self.mask = np.ones(count, np.bool_)
+
+    def state(self) -> dict[str, Any]:
+        return {"alive": self.mask}
+
+    def load(self, state: Any) -> None:
+        self.mask = np.array(state["alive"])
+
+
+@dataclass(frozen=True)
+class Dropping(Method):
+    """Drops three samples after every epoch, in the middle of the final training."""
+
+    def run(self, splits: Splits, trainer: Trainer) -> None:
+        alive = Alive(len(splits.train))
+        steps = trainer.epochs(
+            splits.train, draw=lambda rng: rng.permutation(np.flatnonzero(alive.mask)), state=alive
+        )
+        for step in steps:
+            gone = np.zeros(len(alive.mask), np.bool_)
+            gone[np.flatnonzero(alive.mask)[: 3 * step.number]] = True
+            trainer.record("eliminate", step.number, gone, gone)
+            alive.mask &= ~gone
+            step.row["alive"] = int(alive.mask.sum())
+            if step.number == STOP:
+                raise KeyboardInterrupt
+
+
+STOP = 0
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_method_that_acts_between_epochs_resumes_exactly(epoch: int, tmp_path: Path) -> None:
+    whole = centralise(task(), Dropping(), tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setitem(globals(), "STOP", epoch)
+        centralise(task(), Dropping(), tmp_path / "cut")
+    cut = centralise(task(), Dropping(), tmp_path / "cut")
+    same(whole, cut)
+    rows = read_lines(cut, "rounds")
+    assert [row["samples"] for row in rows[1:]] == [84, 81, 75]
+    assert [row["alive"] for row in rows[1:]] == [81, 75, 66]
+    assert [line["step"] for line in read_lines(cut, "selections")] == [1, 2, 3]
+
+
+def test_checkpoints_from_before_selections_still_resume(tmp_path: Path) -> None:
+    folder = centralise(task(), ERM(), tmp_path / "old")
+    head = {"round": 2, "lengths": {"rounds": 10, "clients": 0, "timing": 0}, "facts": {}}
+    held = arrays(folder, "checkpoint")
+    with open_run(folder, read_json(folder / "spec.json")) as run:
+        run.save("checkpoint", {**held, "__head__": np.array(json.dumps(head))})
+        found = run.resume()
+    assert found is not None
+    assert found.round == 2
+    assert (folder / "selections.jsonl").read_bytes() == b""
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from fedgroup import record
+from fedgroup.central import centralise
+from tests.methods.runs import METHODS, task
+whole = record.Run.checkpoint
+def checkpoint(self, number, *rest):
+    whole(self, number, *rest)
+    if number == 2:
+        self.append("rounds", {"round": 3})
+        for file in self._files.values():
+            file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+record.Run.checkpoint = checkpoint
+centralise(task(), METHODS["george"], Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_sigkill_costs_nothing(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "cut")],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": "."},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    cut = centralise(task(), METHODS["george"], tmp_path / "cut")
+    same(centralise(task(), METHODS["george"], tmp_path / "whole"), cut)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = centralise(task(), ERM(), tmp_path)
+    monkeypatch.setattr(ERM, "run", None)
+    assert centralise(task(), ERM(), tmp_path) == folder
+
+
+def test_eval_every_keeps_the_last_epoch(tmp_path: Path) -> None:
+    often = centralise(task(), ERM(), tmp_path)
+    seldom = centralise(task(), ERM(eval_every=2), tmp_path)
+    assert often != seldom
+    rows = read_lines(seldom, "rounds")
+    assert [row["round"] for row in rows if "test" in row] == [0, 2, 3]
+    assert rows[3] == read_lines(often, "rounds")[3]
+
+
+def test_ids_tell_methods_and_federated_runs_apart() -> None:
+    names = {central_id(task(), method) for method in METHODS.values()}
+    assert len(names) == len(METHODS)
+    assert central_id(task(), ERM()) == central_id(task(), ERM(eval_every=1))
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_settings_survive_json(name: str) -> None:
+    spec = json.loads(json.dumps(to_dict(Central(METHODS[name]))))
+    assert build(Central, spec).method == METHODS[name]
+
+
+def test_cells_are_those_of_idnf() -> None:
+    data = dataset([0, 0, 1, 2, 3, 3, 2, 0], poison=[6, 7])
+    found = np.array([True, False, True, True, False, True, True, False])
+    percent = {name: 100.0 * found[cell].mean() for name, cell in cells(data).items()}
+    assert percent == idnf(found, data)
+    assert percent["poisons"] == 50.0
+    assert percent["HRG same class"] == 50.0  # groups of class 1 in HRG: the two samples of group 3
+
+
+def test_a_task_without_attack_has_no_attack_lines(tmp_path: Path) -> None:
+    plain = build(Task, {**to_dict(task()), "attack": "none"})
+    folder = centralise(plain, ERM(), tmp_path)
+    assert all("attack" not in row for row in read_lines(folder, "rounds"))
+    assert "asr" not in read_json(folder / "result.json")["selection"]["final"]
+
+
+def test_inject_false_trains_clean_and_measures_the_attack(tmp_path: Path) -> None:
+    clean = replace(task(), inject=False)
+    folder = centralise(clean, JTT(identify_epochs=1, upsample=2), tmp_path)
+    assert "attack" in read_lines(folder, "rounds")[0]
+    assert read_lines(folder, "selections")[0]["found"]["poisons"] == [0, 0]
+    assert read_json(folder / "result.json")["idnf"]["poisons"] is None
+
+
+@dataclass(frozen=True)
+class Idle(Method):
+    def run(self, splits: Splits, trainer: Trainer) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Twice(Method):
+    def run(self, splits: Splits, trainer: Trainer) -> None:
+        trainer.train(splits.train)
+        trainer.train(splits.train)
+
+
+@dataclass(frozen=True)
+class ShortMask(Method):
+    def run(self, splits: Splits, trainer: Trainer) -> None:
+        mask = np.zeros(3, np.bool_)
+        trainer.record("amplify", 0, mask, mask)
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (Idle(), "Idle.run ended without a final model.*trainer.train"),
+        (Twice(), "one final model"),
+        (ShortMask(), r"selection of \(3,\) over 84 samples"),
+    ],
+)
+def test_methods_that_misuse_the_trainer(method: Method, words: str, tmp_path: Path) -> None:
+    with pytest.raises(FedgroupError, match=words):
+        centralise(task(), method, tmp_path)
+
+
+def test_diverged_training_is_one_clear_error(tmp_path: Path) -> None:
+    wild = replace(task(), train=TrainConfig(epochs=8, batch_size=16, lr=0.05, weight_decay=1e30))
+    with pytest.raises(FedgroupError, match="training diverged in epoch .* lower its learning rate"):
+        centralise(wild, ERM(), tmp_path)
+    with pytest.raises(FedgroupError, match="identification model diverged in epoch"):
+        centralise(wild, JTT(identify_epochs=6), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"use": "erm", "eval_every": 0}, "eval_every must be at least 1, got 0"),
+        ({"use": "jt"}, "no component called 'jt'; did you mean 'jtt'"),
+        ({"use": "jtt", "identify_epochs": -1}, "identify_epochs must be at least 0, got -1"),
+        ({"use": "jtt", "upsample": -2}, "upsample must be at least -1 where amplify is added, got -2"),
+        (
+            {"use": "jtt", "upsample": 0, "amplify": "weights"},
+            "at least 1 where amplify is weights, got 0",
+        ),
+        ({"use": "jtt", "case": "wurst"}, "case.*wurst"),
+        ({"use": "jtt", "predictions": "offline"}, "predictions.*offline"),
+        ({"use": "george", "first_epochs": 0}, "first_epochs must be at least 1, got 0"),
+        ({"use": "george", "clustering": {"k": 0}}, "k must be at least 1"),
+        ({"use": "group_dro", "loss": {"eta": -1.0}}, "eta must be at least 0"),
+        ({"use": "group_dro", "sampler": "fair"}, "sampler.*fair"),
+    ],
+)
+def test_bad_settings(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(FedgroupError, match=words):
+        build(Central, {"method": settings})
+
+
+def test_bad_phase_settings_name_the_value(tmp_path: Path) -> None:
+    with pytest.raises(FedgroupError, match="lr must be positive"):
+        centralise(task(), JTT(identify_lr=-1.0), tmp_path)
+
+
+def test_every_named_method_is_covered() -> None:
+    assert {type(method) for method in METHODS.values()} == {ERM, JTT, GroupDRO, George}
+    assert isinstance(task().attack, Backdoor)
