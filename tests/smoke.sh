@@ -15,6 +15,8 @@ fedgroup list >/dev/null
 say fedgroup data show synthbirds
 fedgroup data show synthbirds --out "$WORK/samples.png" >/dev/null
 test -s "$WORK/samples.png"
+say poisons beside their bases
+fedgroup data show synthbirds --attack dlbd --out "$WORK/poisons.png" | grep "47 in all"
 say fedgroup show demo
 fedgroup show demo $TINY >/dev/null
 say fedgroup run demo, small enough for a minute

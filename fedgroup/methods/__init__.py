@@ -5,4 +5,6 @@ NAMES = {
     "jtt": "fedgroup.methods.jtt:JTT",
     "group_dro": "fedgroup.methods.group_dro:GroupDRO",
     "george": "fedgroup.methods.george:George",
+    "epic": "fedgroup.methods.epic:EPIC",
+    "epic_then_jtt": "fedgroup.methods.epic_then_jtt:EpicThenJtt",
 }

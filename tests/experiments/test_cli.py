@@ -136,6 +136,39 @@ def test_two_workers_killed_and_continued_in_process_give_the_same_bytes(table: 
     assert files(cut) == files(whole)
 
 
+METHODS = """
+title: Toy methods
+base:
+  task:
+    data: {use: "tests.toy:ToyData", scale: 3}
+    model: tests.toy:ToyModel
+    attack: {use: dlbd, fraction: 0.05, side: 2, gap: 0}
+    train: {epochs: 2, batch_size: 8, lr: 0.05}
+rows:
+  - {label: {METHOD: ERM, CASE: "-"}, set: {method: erm}}
+  - {label: {METHOD: JTT, CASE: STANDARD}, set: {method: {use: jtt, identify_epochs: 1, upsample: 2}}}
+  - {label: {METHOD: JTT, CASE: IDEAL}, set: {method: {use: jtt, identify_epochs: 1, upsample: 2, case: ideal}}}
+columns: [wga, asr, idnf poisons, idnf LRG-1]
+seeds: [0, 1]
+"""
+
+
+def test_a_table_of_methods(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(METHODS)
+    done = fedgroup("run", "toy.yaml", "--jobs", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 runs in" in done.stdout
+    again = fedgroup("run", "toy.yaml", cwd=tmp_path).stdout
+    assert "6 runs, 6 done" in again
+    report = (tmp_path / "results" / "reports" / "toy" / "report.md").read_text()
+    assert "| METHOD | CASE | WGA | ASR | POISONS | LRG-1 |" in report
+    assert "2 epochs of final training" in report
+    runs = pd.read_csv(tmp_path / "results" / "reports" / "toy" / "runs.csv")
+    assert {"idnf poisons", "idnf LRG-1", "asr"} <= set(runs.columns)
+    status = fedgroup("status", "toy.yaml", cwd=tmp_path).stdout
+    assert status.count("done") == 6
+
+
 def test_a_stopped_run_says_how_to_go_on_and_leaves_no_worker(table: Path, tmp_path: Path) -> None:
     table.write_text(TABLE.replace("ROUNDS", "3000"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -193,6 +226,20 @@ def test_one_failing_run_leaves_the_others_alone(table: Path, tmp_path: Path) ->
         (["data", "show", "birds"], "no component called 'birds'"),
         (["data", "show", "synthbirds", "--root", "x"], "no setting in task.data called 'root'"),
         (["data", "prepare", "birds"], "no data set to prepare called 'birds'"),
+        (["data", "show", "synthbirds", "--attack", "dlbdd"], "did you mean 'dlbd'"),
+        (["data", "show", "synthbirds", "--attack", "none"], "NoAttack makes no poisons"),
+        (["data", "show", "synthbirds", "--attack", "dlbd", "--set", "side=40"], "does not fit into an image"),
+        (["data", "show", "synthbirds", "--attack", "sa", "--set", "fraction=1e-5"], "is no poison at all: use at least"),
+        (["data", "show", "synthbirds", "--attack", "gm", "--set", "eps=300"], "must lie in [0, 255], got 300"),
+        (["data", "show", "synthbirds", "--attack", "gm", "--set", "fraction=0.1"], "has 56 training samples: lower"),
+        (["data", "show", "synthbirds", "--set", "side=4"], "give --attack too"),
+        (["run", "demo", "--workers", "0"], "workers 0"),
+        (["run", "demo", "--gpus-per-client", "-1"], "gpus-per-client must lie in"),
+        (["run", "demo", "--set", "federation.byzantine=alie"], "no client is malicious: set task.attackers"),
+        (["run", "demo", "--set", "task.attackers.fraction=2"], "fraction of malicious clients must lie in [0, 1)"),
+        (["run", "methods", "--rule", "krum"], "this table trains centralized methods"),
+        (["run", "methods", "--set", "method.cases=worst"], "no setting in method called 'cases'"),
+        (["run", "table1", "--set", "method.case=wurst"], "wurst"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_exit_code_2(
@@ -225,11 +272,13 @@ def test_help_teaches_and_is_fast(tmp_path: Path) -> None:
 
 def test_list_and_show(tmp_path: Path) -> None:
     listed = fedgroup("list", cwd=tmp_path).stdout
-    for name in ("demo", "table9", "synthbirds", "minority_holders", "resnet18", "sparsefed"):
+    for name in ("demo", "table9", "synthbirds", "resnet18", "sparsefed", "dlbd", "alie", "jtt", "george"):
         assert name in listed
     one = fedgroup("list", "sparsefed", cwd=tmp_path).stdout
     assert "rho" in one
     assert "the paper runs 0 and 0.9" in one
+    assert "identify_epochs" in fedgroup("list", "jtt", cwd=tmp_path).stdout
+    assert "restarts" in fedgroup("list", "gm", cwd=tmp_path).stdout
     shown = fedgroup("show", "table9", "--scale", "paper", "--set", "task.train.lr=0.5", cwd=tmp_path).stdout
     lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
     assert "--set" in lines["task.train.lr"]
