@@ -19,12 +19,15 @@ matplotlib.use("Agg")
 
 COLOURS = ("#1b1b1b", "#d1495b", "#edae49", "#00798c", "#6a4c93", "#66a182", "#8d6a9f", "#5c80bc")
 
+LINES = {"no": "--", "non-iid": "--", "ideal": "--", "worst": ":"}
+"""Line style by the last label: the split, or the case of an intervention."""
+
 
 def _style(row: Row, methods: list[str]) -> dict[str, Any]:
     label = list(row.label.values())
     return {
         "color": COLOURS[methods.index(label[0]) % len(COLOURS)],
-        "linestyle": "--" if len(label) > 1 and label[1].lower() in ("no", "non-iid") else "-",
+        "linestyle": LINES.get(label[-1].lower(), "-") if len(label) > 1 else "-",
     }
 
 
@@ -53,6 +56,7 @@ def curves(table: Table, results: Path, path: Path) -> None:
     panels = {"wga": "worst-group accuracy (WGA)", "acc_adjusted": "accuracy (ACC, training-weighted)"}
     if any(type(row.experiments[0].task.attack) is not NoAttack for row in table.rows):
         panels["asr"] = "attack success (rate of this run)"
+    step = "round" if table.rows[0].experiments[0].method is None else "epoch of the final training"
     figure, axes = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4.2), layout="constrained")
     for row in table.rows:
         found = [s for e in row.experiments if (s := _series(e, results))]
@@ -68,7 +72,7 @@ def curves(table: Table, results: Path, path: Path) -> None:
                     rounds, values.min(0), values.max(0), alpha=0.12, color=style["color"], linewidth=0
                 )
     for axis, title in zip(axes, panels.values(), strict=True):
-        axis.set(xlabel="round", ylabel="percent of the test set", title=title, ylim=(0, 100))
+        axis.set(xlabel=step, ylabel="percent of the test set", title=title, ylim=(0, 100))
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(fontsize=8, frameon=False)

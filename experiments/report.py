@@ -83,7 +83,9 @@ def measured(experiment: Experiment, results: Path, select: str) -> dict[str, fl
     values = {metric: float(chosen[metric]) for metric in METRICS}
     raw = found["dataset"]["name"] in RAW_ACC
     values["acc_paper"] = values["acc" if raw else "acc_adjusted"]
-    values |= {f"idnf {cell}": rate for cell, rate in (found.get("idnf") or {}).items() if rate is not None}
+    for kind in ("idnf", "elmf"):
+        rates = found.get(kind) or {}
+        values |= {f"{kind} {cell}": rate for cell, rate in rates.items() if rate is not None}
     rate, clean = chosen.get("asr"), experiment.reference()
     base = None
     if clean is not None and (reference := result(clean, results)) is not None:
@@ -162,8 +164,8 @@ def cells(table: Table, found: Sequence[Line]) -> tuple[list[str], list[list[str
 
 
 def head_of(metric: str) -> str:
-    """Heading of a metric; idnf cells carry their tier's name."""
-    return HEADS.get(metric) or metric.removeprefix("idnf ").upper()
+    """Heading of a metric; cells of idnf and elmf carry their tier's name."""
+    return HEADS.get(metric) or metric.removeprefix("idnf ").removeprefix("elmf ").upper()
 
 
 def _columns(table: Table, found: Sequence[Line]) -> tuple[list[str], list[str]]:
@@ -240,7 +242,9 @@ def _attack_notes(table: Table) -> list[str]:
     for attack, task in tasks.items():
         settings = ", ".join(f"{key} {value}" for key, value in to_dict(attack).items() if value is not None)
         who = "spread over all clients"
-        if task.attackers.fraction:
+        if table.rows[0].experiments[0].method is not None:
+            who = "in the training set"
+        elif task.attackers.fraction:
             who = f"held by {100 * task.attackers.fraction:g} % of the clients ({task.attackers.among})"
         notes.append(
             f"Attack {type(attack).__name__} ({settings}), poisons {who}, attack seed {task.attack_seed}. "
@@ -249,7 +253,11 @@ def _attack_notes(table: Table) -> list[str]:
                 if attack.paired
                 else "ASR is the share of attacked test samples on which the attacker wins."
             )
-            + " An ASR drop is FedAvg minus the defence: positive = the defence helps."
+            + (
+                " An ASR drop is FedAvg minus the defence: positive = the defence helps."
+                if table.rows[0].experiments[0].method is None
+                else ""
+            )
         )
     return notes
 

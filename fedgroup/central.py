@@ -21,7 +21,7 @@ class Central:
     """How a task is trained in one place: the counterpart of a federation."""
 
     method: Any = component(methods.NAMES, "erm")
-    """Training method: erm, jtt, group_dro, george or my_pkg.mod:MyMethod."""
+    """Training method: erm, jtt, group_dro, george, epic, epic_then_jtt or my_pkg.mod:MyMethod."""
 
 
 def central_id(task: Task, method: Any) -> str:
@@ -63,7 +63,8 @@ def _result(folder: Path, task: Task, splits: Splits, trainer: Trainer) -> dict[
     info = splits.train.info
     chosen = select(rows, info.train_counts) | _by_estimate(rows, info.train_counts)
     start = Counts(*(tuple(rows[0]["test"][key]) for key in ("correct", "total")))
-    last = selections[-1] if selections else None
+    amplified = next((line for line in reversed(selections) if line["kind"] == "amplify"), None)
+    eliminated = next((line for line in reversed(selections) if line["kind"] == "eliminate"), None)
     return {
         "selection": chosen,
         "start": metrics(start, info.train_counts),
@@ -79,8 +80,9 @@ def _result(folder: Path, task: Task, splits: Splits, trainer: Trainer) -> dict[
         "hashes": {"layout": trainer.layout.hash()},
         "minority_influence": None,
         "parameters": trainer.layout.length("theta"),
-        "idnf": None if last is None else _percent(last["found"]),
-        "amplified": None if last is None else _percent(last["used"]),
+        "idnf": None if amplified is None else _percent(amplified["found"]),
+        "amplified": None if amplified is None else _percent(amplified["used"]),
+        "elmf": None if eliminated is None else eliminated.get("elmf"),
         "selections": selections,
     }
 

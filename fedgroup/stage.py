@@ -28,7 +28,7 @@ from fedgroup.groups import Counts
 from fedgroup.layout import Weights, read, write
 from fedgroup.paths import cache_dir
 from fedgroup.spec import to_dict
-from fedgroup.train import Objective, Progress, TrainConfig, epochs
+from fedgroup.train import Draw, Objective, Progress, TrainConfig, epochs
 
 FORMAT = 1
 """Raised when equal settings would no longer give equal stages."""
@@ -41,7 +41,16 @@ class Keeper(Protocol):
     """What a stage keeps of its training, besides the state to go on from."""
 
     names: tuple[str, ...]
-    objective: Objective | None
+
+    @property
+    def objective(self) -> Objective | None:
+        """Objective of the training; None: mean cross-entropy."""
+        ...
+
+    @property
+    def draw(self) -> Draw | None:
+        """Samples of an epoch; None: all, shuffled."""
+        ...
 
     def after(self, model: nn.Module, number: int) -> None:
         """Look at the model after epoch `number`; 0 is the start."""
@@ -77,7 +86,7 @@ class Stage:
         online: those of the epoch that follows, each before its step, in training mode (official JTT).
         """
         keeper: _Rows = (_Online if how == "online" else _Evaluated)(self.data, self.device, self.config)
-        self._run({"product": how}, keeper, step + (how == "online"))
+        self.keep({"product": how}, keeper, step + (how == "online"))
         return keeper.rows[step].astype(np.int64)
 
     def best(self, length: int, val: GroupedDataset, score: Callable[[Counts], float], name: str) -> Weights:
@@ -85,7 +94,7 @@ class Stage:
         keeper = _Best(val, score, self.device, self.config.precision)
         counts = list(self.data.info.train_counts)  # the weights of an adjusted score
         product = {"product": "best", "score": name, "counts": counts, "val": fingerprint(val)}
-        self._run({**product, "length": length}, keeper, length)
+        self.keep({**product, "length": length}, keeper, length)
         return keeper.weights
 
     def path(self, product: dict[str, Any]) -> Path:
@@ -107,7 +116,7 @@ class Stage:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return cache_dir() / "stages" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
 
-    def _run(self, product: dict[str, Any], keeper: Keeper, length: int) -> None:
+    def keep(self, product: dict[str, Any], keeper: Keeper, length: int) -> None:
         """Bring the keeper to `length` epochs, from the file as far as it goes."""
         path = self.path(product)
         with alone(path):
@@ -131,7 +140,10 @@ class Stage:
             return
         config = replace(self.config, epochs=length)
         made = epochs(
-            model, self.data, config, self.rng, self.device, objective=keeper.objective, state=state
+            *(model, self.data, config, self.rng, self.device),
+            objective=keeper.objective,
+            draw=keeper.draw,
+            state=state,
         )
         for epoch in made:
             check_loss(epoch.number, epoch.loss, "the identification model")
@@ -156,6 +168,7 @@ class _Rows:
 
     names: tuple[str, ...] = ("rows",)
     objective: Objective | None = None
+    draw: Draw | None = None
 
     def __init__(self, data: GroupedDataset, device: torch.device, config: TrainConfig) -> None:
         self.data, self.device, self.precision = data, device, config.precision
@@ -205,6 +218,7 @@ class _Best:
 
     names: tuple[str, ...] = ("best.theta", "best.buffers", "best.counters", "best.score")
     objective: Objective | None = None
+    draw: Draw | None = None
 
     def __init__(
         self, val: GroupedDataset, score: Callable[[Counts], float], device: torch.device, precision: str

@@ -7,25 +7,21 @@ The EPIC run is the one that method epic makes from the same seed and settings, 
 records too. It is trained once to the longest stop that is asked for, and cached by content.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from fedgroup.attacks.cache import Arrays, save
-from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
+from fedgroup.attacks.cache import Arrays
+from fedgroup.dataset import Bools, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.layout import Weights, read, write
 from fedgroup.methods.epic import EPIC
-from fedgroup.methods.identification import error_set, idnf
-from fedgroup.methods.jtt import JTT, weighted
+from fedgroup.methods.identification import idnf
+from fedgroup.methods.jtt import JTT
 from fedgroup.methods.method import changed
-from fedgroup.methods.upsampling import upsample
 from fedgroup.spec import to_dict
-from fedgroup.stage import STATE, Keeper, Stage, check_loss
-from fedgroup.train import Objective, Progress, epochs
+from fedgroup.train import Objective
 from fedgroup.trainer import Trainer
 
 UNUSED = {"stop", "case", "minority", "memory", "eval_every"}
@@ -61,30 +57,16 @@ class EpicThenJtt(JTT):
                 f"or set stop to null for plain JTT"
             )
 
-    def run(self, splits: Splits, trainer: Trainer) -> None:
-        """Run EPIC, then train twice."""
+    def amplified(self, found: Bools, train: GroupedDataset, trainer: Trainer) -> Bools:
+        """The error set without what EPIC has dropped by its stop."""
         if self.stop is None:
-            super().run(splits, trainer)
-            return
-        train = splits.train
+            return super().amplified(found, train, trainer)
         dropped = self._dropped(train, trainer, self.stop)
-        config = changed(
-            trainer.task.train,
-            lr=self.identify_lr,
-            weight_decay=self.identify_weight_decay,
-            batch_size=self.identify_batch_size,
-        )
-        first = trainer.stage("identify", train, config)
-        found = error_set(first.predictions(self.identify_epochs, self.predictions), train)
-        used = found & ~dropped
         trainer.record("eliminate", self.stop, dropped, found & dropped, facts={"elmf": idnf(dropped, train)})
-        trainer.record("amplify", self.identify_epochs, found, used)
-        if self.amplify == "weights":
-            trainer.train(train, objective=weighted(train, used, self.upsample, trainer.device))
-        else:
-            trainer.train(upsample(train, used, self.upsample, self.amplify))
+        return found & ~dropped
 
     def _dropped(self, train: GroupedDataset, trainer: Trainer, stop: int) -> Bools:
+        """D_k: the samples dropped before 0-based epoch `stop`, (N,); trains stop - 1 epochs at most."""
         config = changed(
             trainer.task.train,
             lr=self.epic_lr,
@@ -92,41 +74,12 @@ class EpicThenJtt(JTT):
             batch_size=self.epic_batch_size,
         )
         # the address of a final model: the shuffles are those of method epic
-        plain = trainer.stage("final", train, config)
-        stage = Elimination(plain.build, plain.data, plain.config, plain.rng, plain.address, plain.device)
-        return stage.dropped(self.epic, trainer.task.seed, stop)
-
-
-class Elimination(Stage):
-    """A whole EPIC run as a cached stage."""
-
-    def dropped(self, epic: EPIC, seed: int, stop: int) -> Bools:
-        """D_k: the samples dropped before 0-based epoch `stop`, (N,) bool; trains stop - 1 epochs at most."""
-        keeper = _Dropped(epic, self.data, seed, self.device)
-        settings = {name: value for name, value in to_dict(epic).items() if name not in UNUSED}
-        self._run({"product": "dropped", "seed": seed, "epic": settings}, keeper, stop - 1)
+        stage = trainer.stage("final", train, config)
+        keeper = _Dropped(self.epic, train, trainer.task.seed, trainer.device)
+        settings = {name: value for name, value in to_dict(self.epic).items() if name not in UNUSED}
+        product = {"product": "dropped", "seed": trainer.task.seed, "epic": settings}
+        stage.keep(product, keeper, stop - 1)
         return (keeper.epoch >= 0) & (keeper.epoch < stop)
-
-    def _train(self, path: Path, stored: Arrays | None, keeper: Keeper, length: int) -> None:
-        """The base's loop, with the keeper's draw."""
-        assert isinstance(keeper, _Dropped)
-        model = self.build()
-        state = None
-        if stored is not None:
-            write(model, Weights(*(stored[name] for name in STATE[:3])))
-            state = Progress(int(stored["epoch"]), stored["momentum"])
-        else:
-            keeper.after(model, 0)
-        if length == 0:
-            return
-        config = replace(self.config, epochs=length)
-        made = epochs(model, self.data, config, self.rng, self.device, draw=keeper.draw, state=state)
-        for epoch in made:
-            check_loss(epoch.number, epoch.loss, "the model under EPIC")
-            progress = epoch.progress()
-            keeper.after(model, epoch.number)
-            held = {"momentum": progress.momentum, "epoch": np.array(progress.epoch)}
-            save(path, {**read(model).arrays(), **held, **keeper.arrays()})
 
 
 class _Dropped:
@@ -134,6 +87,7 @@ class _Dropped:
 
     names: tuple[str, ...] = ("dropped",)
     objective: Objective | None = None
+    """Mean cross-entropy; the samples of an epoch are draw's."""
 
     def __init__(self, epic: EPIC, data: GroupedDataset, seed: int, device: torch.device) -> None:
         self.epic, self.data, self.seed, self.device = epic, data, seed, device

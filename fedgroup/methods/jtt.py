@@ -23,7 +23,7 @@ from fedgroup.methods.identification import error_set
 from fedgroup.methods.method import Method, changed
 from fedgroup.methods.upsampling import upsample
 from fedgroup.stage import Predictions
-from fedgroup.train import Objective
+from fedgroup.train import Objective, TrainConfig
 from fedgroup.trainer import Trainer
 
 
@@ -68,20 +68,27 @@ class JTT(Method):
     def run(self, splits: Splits, trainer: Trainer) -> None:
         """Train twice."""
         train = splits.train
-        config = changed(
-            trainer.task.train,
-            lr=self.identify_lr,
-            weight_decay=self.identify_weight_decay,
-            batch_size=self.identify_batch_size,
-        )
-        first = trainer.stage("identify", train, config)
+        first = trainer.stage("identify", train, self.identify_config(trainer.task.train))
         found = error_set(first.predictions(self.identify_epochs, self.predictions), train)
-        used = intervene(found, train.poison, self.case)
+        used = self.amplified(found, train, trainer)
         trainer.record("amplify", self.identify_epochs, found, used)
         if self.amplify == "weights":
             trainer.train(train, objective=weighted(train, used, self.upsample, trainer.device))
         else:
             trainer.train(upsample(train, used, self.upsample, self.amplify))
+
+    def identify_config(self, config: TrainConfig) -> TrainConfig:
+        """How the identification model trains, given how the final one does."""
+        return changed(
+            config,
+            lr=self.identify_lr,
+            weight_decay=self.identify_weight_decay,
+            batch_size=self.identify_batch_size,
+        )
+
+    def amplified(self, found: Bools, train: GroupedDataset, trainer: Trainer) -> Bools:
+        """What of the error set `found` (N,) is up-sampled."""
+        return intervene(found, train.poison, self.case)
 
 
 def weighted(data: GroupedDataset, used: Bools, factor: int, device: torch.device | str) -> Objective:

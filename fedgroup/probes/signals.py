@@ -27,7 +27,6 @@ from fedgroup.methods.epic import EPIC
 from fedgroup.methods.facility import class_budgets, medoids
 from fedgroup.methods.identification import error_set
 from fedgroup.methods.jtt import JTT
-from fedgroup.methods.method import changed
 from fedgroup.probes.measure import finished_task
 from fedgroup.record import read_json, write_json
 from fedgroup.seeding import rng
@@ -35,7 +34,7 @@ from fedgroup.separability import compare
 from fedgroup.spec import build
 from fedgroup.stage import Stage
 from fedgroup.task import Task, prepared_splits
-from fedgroup.train import Objective
+from fedgroup.train import Draw, Objective
 from fedgroup.trainer import NAMESPACE, cells
 
 Floats = NDArray[np.float64]
@@ -119,7 +118,7 @@ def signals(stage: Stage, step: int, epic: EPIC, seed: int) -> dict[str, Floats]
 def outputs(stage: Stage, length: int) -> Rows:
     """Logits (length + 1, N, C) float32 in evaluation mode: of the start and after every epoch; cached."""
     keeper = _Outputs(stage.data, stage.device)
-    stage._run({"product": "outputs"}, keeper, length)
+    stage.keep({"product": "outputs"}, keeper, length)
     return np.stack(keeper.rows[: length + 1])
 
 
@@ -172,19 +171,15 @@ def _identification(task: Task, method: JTT) -> Stage:
     train = splits.train
     if holds(device, sum(split.bank.nbytes for split in splits)):
         train = train.to(device)
-    config = changed(
-        task.train,
-        lr=method.identify_lr,
-        weight_decay=method.identify_weight_decay,
-        batch_size=method.identify_batch_size,
-    )
 
     def start() -> nn.Module:
         model: nn.Module = task.model.build(len(train.info.classes), task.seed).to(device)
         return model if device.type == "mps" else model.to(memory_format=torch.channels_last)
 
     address = (task.seed, NAMESPACE, "identify")
-    return Stage(start, train, config, lambda epoch: rng(*address, epoch), address, device)
+    return Stage(
+        start, train, method.identify_config(task.train), lambda epoch: rng(*address, epoch), address, device
+    )
 
 
 class _Outputs:
@@ -192,6 +187,7 @@ class _Outputs:
 
     names: tuple[str, ...] = ("rows",)
     objective: Objective | None = None
+    draw: Draw | None = None
 
     def __init__(self, data: GroupedDataset, device: torch.device) -> None:
         self.data, self.device = data, device

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from fedgroup.methods.clusters import Clustering
+from fedgroup.methods.epic import EPIC
+from fedgroup.methods.epic_then_jtt import EpicThenJtt
 from fedgroup.methods.erm import ERM
 from fedgroup.methods.george import George
 from fedgroup.methods.group_dro import GroupDRO
@@ -18,6 +20,8 @@ METHODS: dict[str, Any] = {
     "jtt": JTT(identify_epochs=2, upsample=3),
     "group_dro": GroupDRO(),
     "george": George(first_epochs=3, clustering=Clustering(k=2)),
+    "epic": EPIC(subset=0.3),
+    "epic_then_jtt": EpicThenJtt(identify_epochs=2, upsample=3, stop=2, epic=EPIC(subset=0.3)),
 }
 RECORDS = ("rounds.jsonl", "clients.jsonl", "selections.jsonl", "result.json")
 
