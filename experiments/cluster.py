@@ -4,7 +4,6 @@ Progress and results travel through the run directories, so `--results` must be 
 machine sees under the same path, and fedgroup must be installed on each.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 
 from clients.ray_grid import start_ray
 from clients.resources import Resources
+from fedgroup.device import CORES
 
 
 def on_cluster(resources: Resources) -> Callable[..., "OnCluster"]:
@@ -31,7 +31,8 @@ def on_cluster(resources: Resources) -> Callable[..., "OnCluster"]:
 
     def start(text: str, results: str, resources: Resources, environment: dict[str, str]) -> OnCluster:
         inner = replace(resources, ray_address=None)
-        return OnCluster(ray, task.remote(text, results, inner, environment, paths))
+        own = environment | {CORES: str(resources.workers * resources.threads)}
+        return OnCluster(ray, task.remote(text, results, inner, own, paths))
 
     return start
 
@@ -68,7 +69,6 @@ def run_here(
 ) -> int:
     """Body of the Ray task: the worker that runs on a laptop too; returns its exit code."""
     sys.path[:] = paths + [path for path in sys.path if path not in paths]
-    os.environ.pop("FEDGROUP_CORES", None)
     from experiments.worker import work
 
     try:

@@ -39,7 +39,7 @@ def app(message: Message, context: Context) -> Message:
             if kind == "memory":
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
             if kind == "sleep":
-                time.sleep(60)
+                time.sleep(120)
             if kind == "raise":
                 raise RuntimeError("a client's own fault")
             break

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from fedgroup.attacks.attack import Predict
-from fedgroup.attacks.byzantine import State, Vector
+from fedgroup.attacks.byzantine import State, Vector, check
 from fedgroup.dataset import Splits
 from fedgroup.groups import Counts
 
@@ -44,5 +44,7 @@ class Honest:
         rng: np.random.Generator,
         ids: Sequence[int] | None = None,
     ) -> tuple[list[Vector], State]:
-        """The attackers' own deltas."""
-        return list(own), state
+        """Copies of the attackers' own deltas."""
+        if own:
+            check(own, honest, self)
+        return [delta.copy() for delta in own], state

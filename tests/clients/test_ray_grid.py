@@ -158,11 +158,12 @@ def test_whole_runs_on_a_cluster_and_a_failing_one_alone(tmp_path: Path) -> None
 
 
 def test_late_clients_are_left_out_and_their_worker_replaced(grid: RayGrid) -> None:
+    list(grid.send_and_receive(questions([2, 3, 4, 5])))  # both workers have started
     ray_app.plan("sleep", 1, 1)
     asked = questions([2, 3, 4, 5], "train")  # the real app refuses this content: an error reply
-    replies = list(grid.send_and_receive(asked, timeout=5))
+    replies = list(grid.send_and_receive(asked, timeout=10))
     assert sorted(reply.metadata.src_node_id for reply in replies) == [2, 4, 5]
-    again = list(grid.send_and_receive(questions([2, 3, 4, 5]), timeout=60))
+    again = list(grid.send_and_receive(questions([2, 3, 4, 5]), timeout=200))
     assert sorted(reply.content["metrics"]["partition-id"] for reply in again) == [0, 1, 2, 3]
 
 
