@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,18 +88,29 @@ class Contender:
             )
 
     def wait_ready(self) -> bool:
-        return self._read() is not None
+        ready = self._read() is not None
+        self._signal(signal.SIGSTOP)
+        return ready
 
     def turn(self) -> dict[str, Any] | None:
         """Let it run one block; None (and a reason) if it cannot."""
         if self.reason is not None:
             return None
+        self._signal(signal.SIGCONT)
         try:
             self._process.stdin.write("go\n")
         except OSError:
             self._failed("it ended")
             return None
-        return self._read()
+        answer = self._read()
+        self._signal(signal.SIGSTOP)
+        return answer
+
+    def _signal(self, number: int) -> None:
+        """Stop or continue it and all it started: Ray and Flower poll even while they wait for their turn."""
+        for process in descendants(self._process.pid):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, number)
 
     def _read(self) -> dict[str, Any] | None:
         if self.reason is not None:
@@ -118,6 +130,7 @@ class Contender:
 
     def close(self) -> None:
         """End it, and what it started."""
+        self._signal(signal.SIGCONT)
         self._process.stdin.close()
         try:
             self._process.wait(30)
@@ -125,6 +138,21 @@ class Contender:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._process.stdout.close()
+
+
+def descendants(root: int) -> list[int]:
+    """Process ids of a process and all below it (Linux; elsewhere just the process)."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found, queue = [], [root]
+    while queue:
+        process = queue.pop()
+        found.append(process)
+        queue += parents.get(process, [])
+    return found
 
 
 def busy() -> float | None:

@@ -20,7 +20,7 @@ from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights
 from fedgroup.live import live
-from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit
+from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit, finite
 from strategies.aggregator import State, Vector, influence_of
 from strategies.federation import Federation
 from strategies.forge import Forger, refused
@@ -244,7 +244,7 @@ class Hosted(Strategy):
         counters = np.maximum.reduce([u.weights.counters for u in updates])
         weights = Weights(theta, self._buffers(updates, samples), counters)
         for name, array in weights.arrays().items():
-            if array.size and not np.isfinite(array).all():
+            if array.dtype == np.float32 and array.size and not finite(array):
                 raise FedgroupError(
                     f"round {number}: the aggregated {name} is not finite: the run has diverged; "
                     f"lower task.train.lr or the rule's momentum"
@@ -267,9 +267,8 @@ class Hosted(Strategy):
 
     def _describe(self, before: Weights, updates: list[Update]) -> None:
         """Norms of every update and of the step taken, and the cosine between the two."""
-        step = self.weights.theta - before.theta
-        step_norm = float(np.linalg.norm(step))
-        norms, products = along([update.weights.theta for update in updates], before.theta, step)
+        thetas = [update.weights.theta for update in updates]
+        norms, products, step_norm = along(thetas, before.theta, self.weights.theta)
         rows = {row["client"]: row for row in self.log.clients}
         for update, norm, product in zip(updates, norms.tolist(), products.tolist(), strict=True):
             rows[update.client].update(

@@ -35,25 +35,30 @@ def norms(clients: Sequence[Vector], theta: Vector, *, threads: int | None = Non
 
 
 def along(
-    clients: Sequence[Vector], theta: Vector, step: Vector, *, threads: int | None = None
-) -> tuple[Matrix, Matrix]:
-    """Norm of each update and its inner product with `step` (D,), in one pass; two (N,) float64 arrays.
+    clients: Sequence[Vector], theta: Vector, after: Vector, *, threads: int | None = None
+) -> tuple[Matrix, Matrix, float]:
+    """Norm of each update, its inner product with the step after - theta, and the norm of that step.
 
-    Products of blocks in float32, their sums in float64: good to about five digits, for the records.
+    Two (N,) float64 arrays and a number, in one pass without a temporary of the vectors' size. Products of
+    blocks in float32, their sums in float64: good to about five digits, for the records.
     """
     size = check_vectors(clients, len(theta))
+    check_vectors([after], len(theta))
 
     def block(low: int, high: int) -> Matrix:
+        step = after[low:high] - theta[low:high]
         delta = np.empty(high - low, np.float32)
-        sums = np.empty((2, len(clients)))
+        sums = np.empty((2, len(clients) + 1))
         for index, client in enumerate(clients):
             np.subtract(client[low:high], theta[low:high], out=delta)
-            sums[:, index] = delta @ delta, delta @ step[low:high]
+            sums[:, index] = delta @ delta, delta @ step
+        sums[:, -1] = step @ step
         return sums
 
     with _blas().limit(limits=1, user_api="blas"), np.errstate(invalid="ignore", over="ignore"):
-        squares, products = _total(map_blocks(size, block, threads=threads), (2, len(clients)))
-    return np.sqrt(squares), products
+        squares, products = _total(map_blocks(size, block, threads=threads), (2, len(clients) + 1))
+    norms = np.sqrt(squares)
+    return norms[:-1], products[:-1], float(norms[-1])
 
 
 def gram(vectors: Sequence[Vector], centre: Vector, *, threads: int | None = None) -> Matrix:
