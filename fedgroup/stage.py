@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from fedgroup.attacks.cache import Arrays, alone, fingerprint, load, save
+from fedgroup.cache import Arrays, alone, fingerprint, load, save
 from fedgroup.dataset import Batch, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluate import predict

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedgroup.attacks.cache import Arrays
+from fedgroup.cache import Arrays
 from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluate import predict

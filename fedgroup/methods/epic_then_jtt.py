@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedgroup.attacks.cache import Arrays
+from fedgroup.cache import Arrays
 from fedgroup.dataset import Bools, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.methods.epic import EPIC

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fedgroup.attacks.cache import Arrays
+from fedgroup.cache import Arrays
 from fedgroup.central import Central
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.device import holds, pick

@@ -1,4 +1,4 @@
-"""Results of long attack stages on disk, named by the hash of everything they depend on."""
+"""Results of long stages on disk, named by the hash of everything they depend on."""
 
 import hashlib
 import json
