@@ -3,10 +3,11 @@
 title: ...              one line
 note: ...               what to know before reading the numbers
 base: {task: ..., federation: ...}
-scales: {small: {...}, paper: {...}}   laid over base; `scale:` names the default one
+scales: {small: {...}, paper: {...}}   laid over base; `scale:` names the default one; or the name of a
+                        file in experiments/presets. A scale with `extends: paper` is laid over that one
 rows: [{label: {METHOD: Median, IID: yes}, set: {federation: {aggregator: median}}}, ...]
                         (a row may have `scales:` of its own, laid over its `set`, and `only: [paper]`,
-                        the scales it exists at)
+                        the scales it exists at; both hold for scales that extend theirs)
 vary: [{label: {CASE: IDEAL}, set: {method: {case: ideal}}}, ...]   every row in each of these variants
 columns: [wga, acc_adjusted, asr]   what is printed; default: by what the runs measure
 seeds: [0, 1, 2]
@@ -99,11 +100,12 @@ def load(
     for key in values:
         if key not in KEYS:
             raise unknown(f"key in {path.name}", key, KEYS)
-    scales = values.get("scales") or {}
+    scales = _scales(values.get("scales"), path.name)
     chosen = scale or _scale_of(scales, data) or values.get("scale") or ""
     if chosen and chosen not in scales:
         raise unknown(f"scale of {name}", chosen, scales)
-    layers = [("base", values.get("base") or {}), (f"scale {chosen}", scales.get(chosen) or {})]
+    chain = _chain(chosen, scales, path.name)
+    layers = [("base", values.get("base") or {}), *((f"scale {link}", scales[link]) for link in chain)]
     if data is not None:
         layers.append(("--data", {"task": {"data": dict(data)}}))
     over: dict[str, Any] = {}
@@ -120,7 +122,9 @@ def load(
     for entry in _variants(values.get("rows") or [], values.get("vary") or []):
         if entry.get("only") and chosen not in entry["only"]:
             continue
-        own = merge(entry.get("set") or {}, (entry.get("scales") or {}).get(chosen) or {})
+        own = entry.get("set") or {}
+        for link in chain:
+            own = merge(own, (entry.get("scales") or {}).get(link) or {})
         own = merge(own, entry.get("variant") or {})
         settings = merge(merge(base, own), over)
         label = {str(k): str(v) for k, v in (entry.get("label") or {}).items()}
@@ -145,6 +149,30 @@ def load(
         tuple(values.get("columns") or ()),
         origin,
     )
+
+
+def _scales(given: Any, where: str) -> dict[str, dict[str, Any]]:
+    """Settings by scale: those given, or those of a file in experiments/presets."""
+    if isinstance(given, str):
+        folder = resources.files("experiments") / "presets"
+        known = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
+        if given not in known:
+            raise unknown(f"preset in {where}", given, known)
+        given = read(Path(str(folder / f"{given}.yaml")))
+    return {str(name): dict(settings or {}) for name, settings in (given or {}).items()}
+
+
+def _chain(chosen: str, scales: dict[str, dict[str, Any]], where: str) -> list[str]:
+    """The scales to lay over each other for `chosen`, the one it extends first; takes `extends` out."""
+    chain: list[str] = []
+    while chosen:
+        if chosen in chain:
+            raise FedgroupError(f"{where}: scale {chosen} extends itself")
+        if chosen not in scales:
+            raise unknown(f"scale to extend in {where}", chosen, scales)
+        chain.insert(0, chosen)
+        chosen = str(scales[chosen].pop("extends", ""))
+    return chain
 
 
 def _variants(rows: Sequence[Mapping[str, Any]], vary: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

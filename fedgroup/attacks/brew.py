@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgroup.attacks import cache
+from fedgroup import cache
 
 
 @dataclass(frozen=True)

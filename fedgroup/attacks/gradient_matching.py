@@ -14,7 +14,8 @@ from typing import ClassVar, Literal, NamedTuple, get_args
 import numpy as np
 import torch
 
-from fedgroup.attacks import bases, cache
+from fedgroup import cache
+from fedgroup.attacks import bases
 from fedgroup.attacks.attack import Predict, insert
 from fedgroup.attacks.augment import DRAWS, shift_and_flip
 from fedgroup.attacks.brew import Brew

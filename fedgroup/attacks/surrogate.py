@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedgroup import model
-from fedgroup.attacks import cache
+from fedgroup import cache, model
 from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights, read, write

@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import nn
 
+from fedgroup import cache as attack_cache
 from fedgroup.attacks import NAMES, gradient_matching
-from fedgroup.attacks import cache as attack_cache
 from fedgroup.attacks.attack import manifest
 from fedgroup.attacks.brew import Brew
 from fedgroup.attacks.gradient_matching import GradientMatching, brew

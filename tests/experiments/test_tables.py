@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.table import _file, load, names
+from experiments.table import _file, _scales, load, names
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import read
 
@@ -12,14 +12,14 @@ TABLES = names()
 
 
 def scales(name: str) -> list[str]:
-    return list(read(_file(name)).get("scales") or {}) or [""]
+    return list(_scales(read(_file(name)).get("scales"), name)) or [""]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_scale_loads_and_no_two_rows_are_one_run(name: str) -> None:
     for scale in scales(name):
         # a small scale's data need no files; the paper's are refused only when they are loaded
-        table = load(name, scale or None, data={"use": "synthbirds"} if scale == "paper" else None)
+        table = load(name, scale or None, data={"use": "synthbirds"} if scale in ("gpu", "paper") else None)
         ids = [experiment.id for row in table.rows for experiment in row.experiments]
         assert len(set(ids)) == len(ids)
 
@@ -86,3 +86,28 @@ def test_a_method_and_its_settings_are_checked(tmp_path: Path) -> None:
         path.write_text(VARIED.replace("use: jtt, upsample: 5", wrong))
         with pytest.raises(FedgroupError, match=words):
             load(str(path))
+
+
+def test_a_scale_may_extend_another_and_rows_follow(tmp_path: Path) -> None:
+    path = tmp_path / "extended.yaml"
+    more = "{small: {method: {use: jtt}}, gpu: {extends: small, method: {upsample: 9}}}"
+    old = "{small: {method: {use: jtt, upsample: 5}}, paper: {method: {use: jtt, upsample: 7}}}"
+    path.write_text(VARIED.replace(old, more).replace("only: [small]", "only: [gpu]"))
+    jtt, _, george, _ = (row.experiments[0].method for row in load(str(path), "gpu").rows)
+    assert (jtt.upsample, type(george).__name__) == (9, "George")  # the row's small settings hold for gpu too
+    assert len(load(str(path), "small").rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [
+        ("{small: {extends: small}}", "scale small extends itself"),
+        ("{small: {extends: smal}}", "scale to extend"),
+        ("amplificatoin", "amplification"),
+    ],
+)
+def test_bad_scales_are_refused_with_the_valid_choices(tmp_path: Path, scales: str, message: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(f"scale: small\nscales: {scales}\nrows: [{{label: {{M: A}}}}]\n")
+    with pytest.raises(FedgroupError, match=message):
+        load(str(path))
