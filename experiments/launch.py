@@ -38,6 +38,8 @@ class Watched:
     state: str = "waiting"
     """waiting, running, done or failed."""
     reason: str = ""
+    sizes: tuple[int, ...] = ()
+    """Bytes of the record files when they were last read."""
 
     @property
     def rounds(self) -> int:
@@ -88,11 +90,12 @@ def _work_through(
                 process = start(text, str(results.resolve()), resources, place)
                 active[id(run)] = (run, process, slot)
             for key, (run, process, slot) in list(active.items()):
+                code = process.exitcode  # before the look, which then sees all that the process wrote
                 look(run, results)
-                if process.exitcode is not None:
+                if code is not None:
                     del active[key]
                     slots.free.append(slot)
-                    _settle(run, process.exitcode, results)
+                    _settle(run, code, results)
             display(watched)
             time.sleep(POLL)
     finally:
@@ -145,15 +148,22 @@ def starter(resources: Resources) -> Start:
 
 
 def look(run: Watched, results: Path) -> None:
-    """Refresh a run's progress from its directory."""
+    """Refresh a run's progress from its directory; files that did not grow are not read again."""
     folder = results / run.experiment.id
-    rows = read_lines(folder, "rounds")
-    if rows:
-        run.done = int(rows[-1]["round"])
-        run.last = next((row for row in reversed(rows) if "test" in row), None)
-        run.timing = next(iter(read_lines(folder, "timing")[-1:]), None)
+    sizes = tuple(_size(folder / f"{name}.jsonl") for name in ("rounds", "timing"))
+    if sizes != run.sizes:
+        rows = read_lines(folder, "rounds")
+        if rows:
+            run.done = int(rows[-1]["round"])
+            run.last = next((row for row in reversed(rows) if "test" in row), None)
+            run.timing = next(iter(read_lines(folder, "timing")[-1:]), None)
+        run.sizes = sizes
     if (folder / "result.json").exists():
         run.state = "done"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _settle(run: Watched, code: int, results: Path) -> None:

@@ -114,3 +114,19 @@ def test_resolve_needs_a_known_name_or_a_path() -> None:
     assert resolve(NAMES, "square") is Square
     with pytest.raises(FedgroupError, match=r"my_pkg\.mod:Class"):
         resolve(NAMES, "triangle")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("off", "off"),
+        ("no", "no"),
+        ("y", "y"),
+        ("true", True),
+        ("False", False),
+        ("1e-5", 1e-5),
+        ("null", None),
+    ],
+)
+def test_plain_words_are_read_as_yaml_1_2_reads_them(text: str, value: object) -> None:
+    assert parse(text, "here") == value and type(parse(text, "here")) is type(value)

@@ -9,6 +9,7 @@ hold the others. Integer buffers, BatchNorm statistics and declared sample count
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -51,8 +52,41 @@ class UpdateAttack(Protocol):
         ...
 
 
-def check(own: Sequence[Vector], honest: Sequence[Vector], attack: object, needs_honest: bool = False) -> int:
-    """Length of the deltas; refuses other dtypes or shapes, and honest deltas missing or not finite."""
+class Stateless(ABC):
+    """Base of the attacks that carry nothing from round to round: they give their `deltas` alone."""
+
+    @property
+    def needs_honest(self) -> bool:
+        """True where honest deltas are computed with, which must then be there and finite."""
+        return False
+
+    @abstractmethod
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
+        """What the attackers send: one delta (P,) per own one. There is at least one; all are checked."""
+
+    def init(self, size: int) -> State:
+        """No state: {}."""
+        return {}
+
+    def forge(
+        self,
+        state: State,
+        own: Sequence[Vector],
+        honest: Sequence[Vector],
+        rng: np.random.Generator,
+        ids: Sequence[int] | None = None,
+    ) -> tuple[list[Vector], State]:
+        """The `deltas`, and the state as it is."""
+        if not own:
+            return [], state
+        check(own, honest, self, self.needs_honest)
+        return self.deltas(own, honest, rng), state
+
+
+def check(own: Sequence[Vector], honest: Sequence[Vector], attack: object, needs_honest: bool) -> None:
+    """Refuse other dtypes or shapes; where they are needed, honest deltas missing or not finite too."""
     size = len(own[0])
     for kind, vectors in (("own", own), ("honest", honest)):
         for i, vector in enumerate(vectors):
@@ -72,7 +106,6 @@ def check(own: Sequence[Vector], honest: Sequence[Vector], attack: object, needs
                 raise FedgroupError(
                     f"honest delta {i} has values that are not finite: hand over admitted deltas only"
                 )
-    return size
 
 
 def check_positive(name: str, value: float) -> None:
@@ -94,7 +127,7 @@ def norm(vector: Vector) -> float:
 
 
 @dataclass(frozen=True)
-class SignFlip:
+class SignFlip(Stateless):
     """Each attacker negates its own final delta: -scale * u_own (Li et al., RSA, AAAI 2019).
 
     Sending the negated honest mean is ipm with epsilon 1; negating gradients in every local step is a
@@ -107,25 +140,15 @@ class SignFlip:
     def __post_init__(self) -> None:
         check_positive("scale", self.scale)
 
-    def init(self, size: int) -> State:
-        return {}
-
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Negate and scale each own delta."""
-        if own:
-            check(own, honest, self)
-        return [scaled(u, -self.scale) for u in own], state
+        return [scaled(u, -self.scale) for u in own]
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(Stateless):
     """Noise, drawn anew by each attacker: N(0, s^2 I), alone or added (Blanchard et al., NeurIPS 2017)."""
 
     mode: Literal["replace", "add"] = "replace"
@@ -138,33 +161,27 @@ class Gaussian:
     def __post_init__(self) -> None:
         check_positive("std", self.std)
 
-    def init(self, size: int) -> State:
-        return {}
+    @property
+    def needs_honest(self) -> bool:
+        """Only for their median norm."""
+        return self.relative
 
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Draw one noise vector per attacker."""
-        if not own:
-            return [], state
-        size = check(own, honest, self, needs_honest=self.relative)
-        std = self.std
+        size, std = len(own[0]), self.std
         if self.relative:
             std *= float(np.median([norm(u) for u in honest])) / math.sqrt(size)
         forged = []
         for u in own:
             noise = scaled(rng.standard_normal(size, dtype=np.float32), std)
             forged.append(noise + u if self.mode == "add" else noise)
-        return forged, state
+        return forged
 
 
 @dataclass(frozen=True)
-class ModelReplacement:
+class ModelReplacement(Stateless):
     """Each attacker scales its own delta so that the mean lands on its model (Bagdasaryan et al., 2020).
 
     Attackers trained on poisoned data send boost * (w_bad - w). Under the mean of n participants with
@@ -179,27 +196,16 @@ class ModelReplacement:
         if self.boost is not None:
             check_positive("boost", self.boost)
 
-    def init(self, size: int) -> State:
-        return {}
-
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Scale each own delta."""
-        if not own:
-            return [], state
-        check(own, honest, self)
         boost = (len(own) + len(honest)) / len(own) if self.boost is None else self.boost
-        return [scaled(u, boost) for u in own], state
+        return [scaled(u, boost) for u in own]
 
 
 @dataclass(frozen=True)
-class Cancellation:
+class Cancellation(Stateless):
     """The same huge value everywhere: harmless to a rule that discards it, fatal to one that subtracts it.
 
     A trimmed mean computed as the sum of all less the extremes loses the honest values to float32
@@ -212,19 +218,8 @@ class Cancellation:
     def __post_init__(self) -> None:
         check_positive("magnitude", self.magnitude)
 
-    def init(self, size: int) -> State:
-        return {}
-
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Send the constant."""
-        if not own:
-            return [], state
-        size = check(own, honest, self)
-        return [np.full(size, self.magnitude, np.float32)] * len(own), state
+        return [np.full(len(own[0]), self.magnitude, np.float32)] * len(own)

@@ -5,7 +5,7 @@ standard deviation (ddof 1; 0 for a single honest client) of the n - f honest de
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgroup.attacks.byzantine import CHUNK, State, Vector, check, check_positive
+from fedgroup.attacks.byzantine import CHUNK, Stateless, Vector, check_positive
 from fedgroup.errors import FedgroupError
 
 Floats = NDArray[np.float64]
@@ -37,15 +37,31 @@ def deviation(honest: Sequence[Vector], low: int, mu: Floats) -> Floats:
     return np.sqrt(squares / max(1, len(honest) - 1))
 
 
-def cast(values: Floats) -> Vector:
-    """Values in float32; what overflows becomes inf, which the server refuses by name."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return values.astype(np.float32)
+def filled(honest: Sequence[Vector], value: Callable[[int, Floats], Floats]) -> Vector:
+    """The delta (P,) float32 whose chunk that starts at `low` is value(low, mu), (C,) float64.
+
+    What overflows becomes inf, which the server refuses by name.
+    """
+    delta = np.empty(len(honest[0]), np.float32)
+    for low, mu in means(honest):
+        chunk = value(low, mu)
+        with np.errstate(over="ignore", invalid="ignore"):
+            delta[low : low + CHUNK] = chunk
+    return delta
+
+
+class Colluding(Stateless):
+    """Base of the attacks computed from the honest deltas."""
+
+    @property
+    def needs_honest(self) -> bool:
+        """Always."""
+        return True
 
 
 @dataclass(frozen=True)
-class IPM:
-    """Inner-product manipulation: -epsilon * mu (Xie et al., UAI 2020).
+class IPM(Colluding):
+    """Inner-product manipulation: -epsilon * mu (Xie et al., UAI 2019).
 
     The plain mean becomes ((n - f) - f * epsilon) / n * mu: reversed only where epsilon > (n - f) / f.
     """
@@ -56,24 +72,11 @@ class IPM:
     def __post_init__(self) -> None:
         check_positive("epsilon", self.epsilon)
 
-    def init(self, size: int) -> State:
-        return {}
-
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Send the negated, scaled mean."""
-        if not own:
-            return [], state
-        forged = np.empty(check(own, honest, self, needs_honest=True), np.float32)
-        for low, mu in means(honest):
-            forged[low : low + CHUNK] = cast(-self.epsilon * mu)
-        return [forged] * len(own), state
+        return [filled(honest, lambda low, mu: -self.epsilon * mu)] * len(own)
 
 
 def alie_z(participants: int, attackers: int) -> float:
@@ -93,7 +96,7 @@ def alie_z(participants: int, attackers: int) -> float:
 
 
 @dataclass(frozen=True)
-class ALIE:
+class ALIE(Colluding):
     """A little is enough: mu - z * sigma, inside the spread of the honest (Baruch et al., NeurIPS 2019)."""
 
     z: float | None = None
@@ -103,29 +106,16 @@ class ALIE:
         if self.z is not None and not math.isfinite(self.z):
             raise FedgroupError(f"z must be finite, got {self.z}")
 
-    def init(self, size: int) -> State:
-        return {}
-
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Send the mean less z standard deviations."""
-        if not own:
-            return [], state
-        forged = np.empty(check(own, honest, self, needs_honest=True), np.float32)
         z = alie_z(len(own) + len(honest), len(own)) if self.z is None else self.z
-        for low, mu in means(honest):
-            forged[low : low + CHUNK] = cast(mu - z * deviation(honest, low, mu))
-        return [forged] * len(own), state
+        return [filled(honest, lambda low, mu: mu - z * deviation(honest, low, mu))] * len(own)
 
 
 @dataclass(frozen=True)
-class MinMax:
+class MinMax(Colluding):
     """mu + gamma * p with the largest gamma that still looks honest (Shejwalkar & Houmansadr, NDSS 2021).
 
     Min-max keeps the largest distance to an honest delta within the largest between two honest ones;
@@ -138,25 +128,12 @@ class MinMax:
     direction: Literal["std", "unit", "sign"] = "std"
     """p: -sigma, -mu / |mu|, or -sign(mu)."""
 
-    def init(self, size: int) -> State:
-        return {}
-
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Send the mean moved by gamma along p."""
-        if not own:
-            return [], state
-        forged = np.empty(check(own, honest, self, needs_honest=True), np.float32)
         gamma = self.gamma(honest)
-        for low, mu in means(honest):
-            forged[low : low + CHUNK] = cast(mu + gamma * self._raw(honest, low, mu))
-        return [forged] * len(own), state
+        return [filled(honest, lambda low, mu: mu + gamma * self._raw(honest, low, mu))] * len(own)
 
     def gamma(self, honest: Sequence[Vector]) -> float:
         """Largest feasible factor on p, for p = -sigma, -mu (not normalised) or -sign(mu); 0 where p is 0."""

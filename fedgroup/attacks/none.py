@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from fedgroup.attacks.attack import Predict
-from fedgroup.attacks.byzantine import State, Vector, check
+from fedgroup.attacks.byzantine import Stateless, Vector
 from fedgroup.dataset import Splits
 from fedgroup.groups import Counts
 
@@ -30,21 +30,11 @@ class NoAttack:
 
 
 @dataclass(frozen=True)
-class Honest:
+class Honest(Stateless):
     """Malicious clients, if any, send the updates they trained."""
 
-    def init(self, size: int) -> State:
-        return {}
-
-    def forge(
-        self,
-        state: State,
-        own: Sequence[Vector],
-        honest: Sequence[Vector],
-        rng: np.random.Generator,
-        ids: Sequence[int] | None = None,
-    ) -> tuple[list[Vector], State]:
+    def deltas(
+        self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
+    ) -> list[Vector]:
         """Copies of the attackers' own deltas."""
-        if own:
-            check(own, honest, self)
-        return [delta.copy() for delta in own], state
+        return [delta.copy() for delta in own]

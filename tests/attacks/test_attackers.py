@@ -56,14 +56,20 @@ def test_malicious_clients_hold_them_all() -> None:
 def test_overlapping_and_disjoint_with_the_minority() -> None:
     train = load_splits(task().data).train
     rare = np.isin(train.group, [1, 2])
-    holds = {c for c, part in enumerate(assign_clients(task(inject=False))) if rare[part].any()}
-    assert len(holds) == 4
+    pairs = set()
     for seed in range(3):
-        assert (
-            set(malicious_clients(task(attackers={"fraction": 0.125, "among": "holders"}, seed=0))) <= holds
+        shards = assign_clients(task(inject=False, seed=seed))
+        holds = {c for c, part in enumerate(shards) if rare[part].any()}
+        assert len(holds) == 4
+        holders, others = (
+            malicious_clients(task(attackers={"fraction": 0.125, "among": among}, seed=seed))
+            for among in ("holders", "others")
         )
-        others = malicious_clients(task(attackers={"fraction": 0.125, "among": "others"}, seed=0))
+        assert len(holders) == len(others) == 2
+        assert set(holders) <= holds, seed
         assert not set(others) & holds, seed
+        pairs |= {holders, others}
+    assert len(pairs) > 2  # drawn anew with each seed
 
 
 def test_clean_samples_stay_where_they_are_under_attack() -> None:

@@ -1,5 +1,6 @@
 """Attacked federations: poisoned shards, forged updates, attack success in the records and the report."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from experiments.run import run
 from experiments.table import load
 from fedgroup.attacks import BYZANTINE_NAMES
 from fedgroup.errors import FedgroupError
+from fedgroup.layout import read
 from fedgroup.record import read_json, read_lines
 from fedgroup.task import malicious_clients
 from tests.strategies.test_federated import arrays, records
@@ -68,18 +70,44 @@ def test_a_sign_flip_by_hand(tmp_path: Path) -> None:
         "federation__rounds": 1,
         "federation__fraction": 1.0,
     }
-    start = make(**base).task.model.build(2, 0)
-    from fedgroup.layout import read
-
-    theta = read(start).theta
-    honest = arrays(run(make(**base), tmp_path / "a"))["theta"]
+    honest = arrays(run(make(**base), tmp_path))["theta"]
+    boosted = make(federation__byzantine={"use": "model_replacement", "boost": 5.0}, **base)
+    own = arrays(run(boosted, tmp_path))["theta"] - honest  # (5 - 1) * own / 4
     exp = make(federation__byzantine="sign_flip", **base)
-    flipped = arrays(run(exp, tmp_path / "b"))["theta"]
+    flipped = arrays(run(exp, tmp_path))["theta"]
+    np.testing.assert_allclose(flipped, honest - own / 2, atol=1e-6)
     (bad,) = malicious_clients(exp.task)
-    norms = {r["client"]: r["norm"] for r in read_lines(tmp_path / "b" / exp.id, "clients")}
-    change = honest - flipped  # 2 * own / 4
-    assert float(np.linalg.norm(change)) == pytest.approx(norms[bad] / 2, rel=1e-4)
-    assert theta.shape == flipped.shape
+    norms = {r["client"]: r["norm"] for r in read_lines(tmp_path / exp.id, "clients")}
+    assert float(np.linalg.norm(own)) == pytest.approx(norms[bad], rel=1e-4)
+    start = read(exp.task.model.build(2, 0)).theta
+    step = read_lines(tmp_path / exp.id, "rounds")[1]["step_norm"]
+    assert float(np.linalg.norm(flipped - start)) == pytest.approx(step, rel=1e-4)
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """An outsider's attack that knows the protocol alone: nothing in the first `rounds` rounds, then own / 2."""
+
+    rounds: int = 1
+
+    def init(self, size: int) -> dict[str, Any]:
+        return {"seen": np.zeros((), np.int64)}
+
+    def forge(self, state: Any, own: Any, honest: Any, rng: Any, ids: Any = None) -> tuple[Any, Any]:
+        factor = np.float32(0 if int(state["seen"]) < self.rounds else 0.5)
+        return [factor * delta for delta in own], {"seen": state["seen"] + 1}
+
+
+def test_an_outsiders_attack_needs_nothing_but_the_protocol(tmp_path: Path) -> None:
+    exp = make(
+        task__attackers={"fraction": 0.25},
+        federation__byzantine="tests.strategies.test_attacked:Lazy",
+        federation__fraction=1.0,
+    )
+    folder = run(exp, tmp_path)
+    norms = [row["norm"] for row in read_lines(folder, "clients") if row.get("malicious")]
+    assert norms[:2] == [0.0, 0.0]
+    assert min(norms[2:]) > 0
 
 
 def test_a_huge_forgery_is_refused_where_a_bound_is_set(tmp_path: Path) -> None:
