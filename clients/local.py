@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from fedgroup.dataset import GroupedDataset
-from fedgroup.device import holds, pick
+from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights, read, write
+from fedgroup.model import build_model
 from fedgroup.seeding import rng
-from fedgroup.task import Task, assign_clients, prepared_splits
+from fedgroup.task import Task, assign_clients, placed_splits
 from fedgroup.train import fit
 from fedgroup.update import Update
 
@@ -21,8 +21,8 @@ def local_update(task: Task, client: int, number: int, weights: Weights, layout:
     """Train `client` from the global `weights` in round `number`; returns its new weights."""
     start = time.perf_counter()
     device = pick()
-    data = _train_split(task, str(device)).take(_positions(task, client))
-    model, own = _model(task.model, len(data.info.classes), str(device))
+    data = placed_splits(task, device).train.take(_positions(task, client))
+    model, own = _model(task.model, len(data.info.classes), device)
     if own != layout:
         raise FedgroupError(
             f"the server's model layout {layout} is not this client's {own}: same versions on both sides?"
@@ -47,15 +47,7 @@ def _positions(task: Task, client: int) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _train_split(task: Task, device: str) -> GroupedDataset:
-    train = prepared_splits(task).train
-    return train.to(device) if holds(torch.device(device), train.bank.nbytes) else train
-
-
-@lru_cache(maxsize=1)
-def _model(component: Any, classes: int, device: str) -> tuple[nn.Module, str]:
+def _model(component: Any, classes: int, device: torch.device) -> tuple[nn.Module, str]:
     """One model per process and its layout's hash; every tensor is overwritten before each use."""
-    model: nn.Module = component.build(classes, 0).to(device)
-    if device != "mps":
-        model = model.to(memory_format=torch.channels_last)
+    model = build_model(component, classes, 0, device)
     return model, Layout.of(model).hash()

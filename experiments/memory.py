@@ -9,6 +9,7 @@ import torch
 
 from clients.resources import Resources
 from experiments.experiment import Experiment
+from fedgroup.dataset import image_bytes
 from fedgroup.device import BANK_SHARE, pick
 from fedgroup.errors import FedgroupError
 from fedgroup.memory import CUDA_CONTEXT, PROCESS, available, parameters, training
@@ -44,7 +45,7 @@ def estimate(experiment: Experiment, resources: Resources) -> Need:
     classes = len(splits.train.info.classes)
     model, step = _model_bytes(task.model, classes, task.train.batch_size, splits.train.size)
     vectors = (cohort + 6) * model  # replies, global weights, two states, step, checkpoint
-    bank = sum(part.bank.nbytes for part in splits)
+    bank = image_bytes(splits)
     apart = resources.needs_ray and experiment.method is None
     on_gpu = pick().type == "cuda"
     host_step = 0 if on_gpu else step

@@ -6,13 +6,12 @@ from typing import Any
 
 from fedgroup import methods
 from fedgroup.dataset import Splits
-from fedgroup.device import holds, pick
+from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
 from fedgroup.record import open_run, read_lines
-from fedgroup.selection import attack_rate, counts, metrics, select
+from fedgroup.selection import attack_rate, counts, metrics, summary
 from fedgroup.spec import component, run_id, to_dict
-from fedgroup.task import Task, prepared_splits
+from fedgroup.task import Task, placed_splits, prepared_splits
 from fedgroup.trainer import Trainer
 
 
@@ -38,14 +37,13 @@ def centralise(task: Task, method: Any, results: Path) -> Path:
     """
     folder = results / central_id(task, method)
     spec = {"task": to_dict(task), **to_dict(Central(method))}
-    splits = prepared_splits(task)
+    prepared_splits(task)  # what is wrong with the data is said before there is a folder
     with open_run(folder, spec) as run:
         if (folder / "result.json").exists():
             return folder
         found = run.resume()
         device = pick()
-        if holds(device, sum(split.bank.nbytes for split in splits)):
-            splits = Splits(*(split.to(device) for split in splits))
+        splits = placed_splits(task, device)
         trainer = Trainer(run, task, splits, device, getattr(method, "eval_every", 1), found)
         method.run(splits, trainer)
         if not trainer.finished:
@@ -61,22 +59,12 @@ def _result(folder: Path, task: Task, splits: Splits, trainer: Trainer) -> dict[
     """Everything derived from the records of a finished run."""
     rows, selections = read_lines(folder, "rounds"), read_lines(folder, "selections")
     info = splits.train.info
-    chosen = select(rows, info.train_counts) | _by_estimate(rows, info.train_counts)
-    start = Counts(*(tuple(rows[0]["test"][key]) for key in ("correct", "total")))
+    shared = summary(rows, info, task.train.epochs)
+    shared["selection"] |= _by_estimate(rows, info.train_counts)
     amplified = next((line for line in reversed(selections) if line["kind"] == "amplify"), None)
     eliminated = next((line for line in reversed(selections) if line["kind"] == "eliminate"), None)
     return {
-        "selection": chosen,
-        "start": metrics(start, info.train_counts),
-        "rounds": task.train.epochs,
-        "failed_rounds": 0,
-        "flags": {"wga_zero": chosen["best_val_wga"]["wga"] == 0.0, "failed_round_share": 0.0},
-        "dataset": {
-            "name": info.name,
-            "groups": list(info.groups),
-            "tiers": {name: list(groups) for name, groups in info.tiers.items()},
-            "train_counts": list(info.train_counts),
-        },
+        **shared,
         "hashes": {"layout": trainer.layout.hash()},
         "minority_influence": None,
         "parameters": trainer.layout.length("theta"),

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fedgroup.device import holds
 from fedgroup.errors import FedgroupError
 
 Ints = NDArray[np.int64]
@@ -40,6 +41,17 @@ class GroupInfo:
     def attributes(self) -> int:
         """A, the number of attribute values per class."""
         return len(self.groups) // len(self.classes)
+
+    def reported_tiers(self) -> dict[str, tuple[int, ...]]:
+        """`tiers`, and as `HRG same class` the highly represented groups of LRG-1's class alone.
+
+        Under that reading GEORGE's rates in the paper are possible (spec group_methods 2.7).
+        """
+        tiers = {name: tuple(groups) for name, groups in self.tiers.items()}
+        if "LRG-1" in tiers and "HRG" in tiers:
+            classes = {group // self.attributes for group in tiers["LRG-1"]}
+            tiers["HRG same class"] = tuple(g for g in tiers["HRG"] if g // self.attributes in classes)
+        return tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +182,27 @@ class Splits(NamedTuple):
     train: GroupedDataset
     val: GroupedDataset
     test: GroupedDataset
+
+
+def _images(splits: Splits) -> dict[int, torch.Tensor]:
+    """The banks and extra images behind the splits by id(): one that several splits share is there once."""
+    held = (tensor for split in splits for tensor in (split.bank, split.extra) if tensor is not None)
+    return {id(tensor): tensor for tensor in held}
+
+
+def image_bytes(splits: Splits) -> int:
+    """Bytes of all images behind the splits, shared ones counted once."""
+    return sum(tensor.nbytes for tensor in _images(splits).values())
+
+
+def place(splits: Splits, device: torch.device) -> Splits:
+    """The splits with their images on `device` where it holds them all; each bank is moved once."""
+    if not holds(device, image_bytes(splits)):
+        return splits
+    moved = {key: tensor.to(device) for key, tensor in _images(splits).items()}
+    return Splits(
+        *(replace(part, bank=moved[id(part.bank)], extra=moved.get(id(part.extra))) for part in splits)
+    )
 
 
 class Dataset(Protocol):

@@ -4,17 +4,14 @@ The gradient of the cross-entropy with respect to the logits (C,) of a sample is
 It stands in for the gradient of the whole model (Katharopoulos and Fleuret, 2018; EPIC, section 3).
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from fedgroup.dataset import GroupedDataset, Ints
-from fedgroup.device import cores
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import BATCH
+from fedgroup.evaluate import in_batches
 
 Rows = NDArray[np.float32]
 
@@ -24,30 +21,17 @@ def logits(
 ) -> Rows:
     """Outputs of the model in evaluation mode, (N, C) float32; without the last layer's bias if no_bias.
 
-    Always computed in float32. On the CPU the batches are spread over the cores of this process, each on
-    one thread, so that the bits do not depend on how many there are. Raises FedgroupError where a bias is
-    to be left out of a model that does not end in a linear layer `fc`.
+    Always computed in float32. Raises FedgroupError where a bias is to be left out of a model that does not
+    end in a linear layer `fc`.
     """
-    model.eval()
-    device = torch.device(device)
     bias = _bias(model) if no_bias else None
 
-    def outputs(start: int) -> torch.Tensor:
-        positions = np.arange(start, min(start + BATCH, len(data)))
-        with torch.inference_mode():
-            found: torch.Tensor = model(data.batch(positions, device).x).float()
-            return found if bias is None else found - bias
+    def outputs(x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = model(x).float()
+        return found if bias is None else found - bias
 
-    starts = range(0, len(data), BATCH)
-    if device.type == "cpu":
-        workers = max(1, min(cores(), len(starts)))
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            out = list(pool.map(outputs, starts))
-    else:
-        out = [outputs(start) for start in starts]
-    if not out:
-        return np.empty((0, len(data.info.classes)), np.float32)
-    return torch.cat(out).cpu().numpy()
+    out = in_batches(model, outputs, data, torch.device(device))
+    return np.empty((0, len(data.info.classes)), np.float32) if out is None else out.numpy()
 
 
 def proxies(rows: Rows, y: Ints) -> Rows:

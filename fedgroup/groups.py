@@ -81,6 +81,14 @@ class Counts:
         return sum(a * w for a, w in pairs) / weight
 
 
+def cells(
+    group: NDArray[np.int64], poison: NDArray[np.bool_], tiers: Mapping[str, Sequence[int]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Mask (N,) of each tier and of the poisons, a cell of their own that leaves the tier of their base."""
+    found = {name: np.isin(group, list(members)) & ~poison for name, members in tiers.items()}
+    return found | {"poisons": poison}
+
+
 def selection_rates(
     selected: NDArray[np.bool_],
     group: NDArray[np.int64],
@@ -89,11 +97,9 @@ def selection_rates(
 ) -> dict[str, float | None]:
     """Percentage of each tier that a selection holds: IDNF of an amplified, ELMF of a dropped set.
 
-    Poisons are a cell of their own and leave the tier of their base. All arrays are (N,). A tier
-    without samples gives None (printed N/A).
+    All arrays are (N,). A cell without samples gives None (printed N/A).
     """
-    cells = {name: np.isin(group, list(members)) & ~poison for name, members in tiers.items()}
-    cells["poisons"] = poison
+    found = cells(group, poison, tiers)
     return {
-        name: 100.0 * float(selected[mask].mean()) if mask.any() else None for name, mask in cells.items()
+        name: 100.0 * float(selected[mask].mean()) if mask.any() else None for name, mask in found.items()
     }

@@ -31,6 +31,12 @@ class Model(Protocol):
         ...
 
 
+def build_model(component: Model, classes: int, seed: int, device: torch.device) -> nn.Module:
+    """The component's network on `device`, its weights laid out channels last where that is faster."""
+    net = component.build(classes, seed).to(device)
+    return net if device.type == "mps" else net.to(memory_format=torch.channels_last)
+
+
 class Block(nn.Module):
     """Two 3x3 convolutions with BatchNorm and a shortcut (He et al., 2016, figure 2)."""
 

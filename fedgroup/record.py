@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 from fedgroup.errors import FedgroupError
 
 LINES = ("rounds", "clients", "timing", "selections")
+SECONDS = ("train", "transfer", "aggregate", "evaluate", "record")
+"""Parts of a round's time, as timing.jsonl names them; `record` is the checkpoint of the round before."""
 Arrays = dict[str, NDArray[Any]]
 Status = Literal["missing", "running", "interrupted", "done"]
 
@@ -43,6 +45,12 @@ class Checkpoint:
     round: int
     arrays: Arrays
     facts: dict[str, Any]
+
+    def part(self, prefix: str) -> Arrays:
+        """The arrays named PREFIX.*, without the prefix."""
+        start = f"{prefix}."
+        held = {name: array for name, array in self.arrays.items() if name.startswith(start)}
+        return {name.removeprefix(start): array for name, array in held.items()}
 
 
 class Run:

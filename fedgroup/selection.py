@@ -7,6 +7,7 @@ final: the last evaluated round. last10: the mean over the last ten evaluated ro
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fedgroup.dataset import GroupInfo
 from fedgroup.errors import FedgroupError
 from fedgroup.groups import Counts
 
@@ -62,6 +63,29 @@ def select(rows: Sequence[Mapping[str, Any]], train_counts: Sequence[int]) -> di
     if "attack" in scored[-1]:
         chosen["last10"]["asr"] = sum(rates) / len(rates) if rates else None
     return chosen
+
+
+def summary(
+    rows: Sequence[Mapping[str, Any]], info: GroupInfo, rounds: int, failed_rounds: int = 0
+) -> dict[str, Any]:
+    """What result.json says of every run, federated or not, from all its record lines."""
+    chosen = select(rows, info.train_counts)
+    return {
+        "selection": chosen,
+        "start": metrics(counts(rows[0], "test"), info.train_counts),
+        "rounds": rounds,
+        "failed_rounds": failed_rounds,
+        "flags": {
+            "wga_zero": chosen["best_val_wga"]["wga"] == 0.0,
+            "failed_round_share": failed_rounds / rounds,
+        },
+        "dataset": {
+            "name": info.name,
+            "groups": list(info.groups),
+            "tiers": {name: list(groups) for name, groups in info.tiers.items()},
+            "train_counts": list(info.train_counts),
+        },
+    }
 
 
 def _attack(row: Mapping[str, Any]) -> dict[str, Any]:

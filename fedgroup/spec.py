@@ -58,7 +58,7 @@ def resolve(names: Names, name: str) -> type[Any]:
 class _Loader(yaml.SafeLoader):
     """YAML with 1.2's floats and booleans: PyYAML alone reads 1e-5 as a string, off and no as False."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from fedgroup.cache import Arrays, alone, fingerprint, load, save
 from fedgroup.dataset import Batch, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import predict
+from fedgroup.evaluate import count, predict
 from fedgroup.groups import Counts
 from fedgroup.layout import Weights, read, write
 from fedgroup.paths import cache_dir
@@ -229,7 +229,7 @@ class _Best:
 
     def after(self, model: nn.Module, number: int) -> None:
         predicted = predict(model, self.val, self.device, self.precision)
-        value = self.score(Counts.of(predicted, self.val.y, self.val.group, len(self.val.info.groups)))
+        value = self.score(count(predicted, self.val))
         if number == 0:
             self.weights = read(model)  # a placeholder: the start is never the best
         elif value > self.value:

@@ -6,13 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 
 from fedgroup import attacks, data, model
 from fedgroup.attacks.attack import Predict
 from fedgroup.attacks.attackers import Attackers, deal
 from fedgroup.attacks.none import NoAttack
 from fedgroup.data import partition
-from fedgroup.dataset import Ints, Splits
+from fedgroup.dataset import Ints, Splits, place
 from fedgroup.errors import FedgroupError
 from fedgroup.groups import Counts
 from fedgroup.seeding import rng
@@ -77,13 +78,30 @@ def prepared_splits(task: Task) -> Splits:
     """The data a run trains and is measured on: poisoned by the task's attack, unless it injects nothing."""
     if not task.inject or type(task.attack) is NoAttack:
         return load_splits(task.data)
-    return _poisoned(task.data, task.attack, task.seed if task.attack_seed is None else task.attack_seed)
+    return _poisoned(_data_of(task))
+
+
+def placed_splits(task: Task, device: torch.device) -> Splits:
+    """The prepared splits with their images on `device` where it holds them, moved there once per process."""
+    return _placed(_data_of(task), device)
+
+
+def _data_of(task: Task) -> Task:
+    """The task with defaults for all that its splits do not depend on: equal for runs that share them."""
+    if not task.inject or type(task.attack) is NoAttack:
+        return Task(task.data)
+    return Task(task.data, task.attack, task.attack_seed, seed=task.seed if task.attack_seed is None else 0)
 
 
 @lru_cache(maxsize=2)
-def _poisoned(dataset: Any, attack: Any, seed: int) -> Splits:
-    splits: Splits = attack.poison(load_splits(dataset), rng(seed, "attack"))
+def _poisoned(task: Task) -> Splits:
+    splits: Splits = task.attack.poison(load_splits(task.data), task.attack_rng())
     return splits
+
+
+@lru_cache(maxsize=1)
+def _placed(task: Task, device: torch.device) -> Splits:
+    return place(prepared_splits(task), device)
 
 
 def attack_success(task: Task, predict: Predict) -> Counts | None:

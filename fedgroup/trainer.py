@@ -17,12 +17,14 @@ from fedgroup.cache import Arrays
 from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluate import predict
-from fedgroup.groups import Counts
+from fedgroup.groups import cells
 from fedgroup.layout import Layout, Weights, read, write
+from fedgroup.measure import Evaluator
+from fedgroup.model import build_model
 from fedgroup.record import Checkpoint, Run
 from fedgroup.seeding import rng
 from fedgroup.stage import Stage, check_loss
-from fedgroup.task import Task, attack_success
+from fedgroup.task import Task
 from fedgroup.train import Draw, Epoch, Objective, Progress, TrainConfig, epochs
 
 NAMESPACE = "central"
@@ -75,8 +77,7 @@ class Trainer:
         self.model = self.build()
         """The final model."""
         self.layout = Layout.of(self.model)
-        self.best = (-1.0, 0)
-        """Highest validation WGA so far and its epoch."""
+        self.evaluate = Evaluator(run, task, device, found)
         self.finished = False
         self._found = found
         self._recording = found is None  # what was recorded before the checkpoint stands in the files
@@ -86,15 +87,11 @@ class Trainer:
 
     def build(self) -> nn.Module:
         """A fresh start model on the device: every phase of every method starts from the same weights."""
-        classes = len(self.splits.train.info.classes)
-        model: nn.Module = self.task.model.build(classes, self.task.seed).to(self.device)
-        return model if self.device.type == "mps" else model.to(memory_format=torch.channels_last)
+        return _start_model(self.task, self.splits.train, self.device)
 
     def stage(self, name: str, data: GroupedDataset, config: TrainConfig) -> Stage:
         """Identification phase `name` on `data`, cached by content."""
-        return Stage(
-            self.build, data, config, self._rng(name), (self.task.seed, NAMESPACE, name), self.device
-        )
+        return make_stage(self.task, name, data, config, self.device)
 
     def record(
         self,
@@ -149,14 +146,15 @@ class Trainer:
         self._started = True
         progress = None
         if self._found is None:
-            self._finish_epoch({"round": 0, **self._evaluate(0)[0]}, None, state, {"prepare": self._lap()})
+            start, _ = self.evaluate(0, self.model)
+            self._finish_epoch({"round": 0, **start}, None, state, {"prepare": self._lap()})
         else:
             progress = self._restore(self._found, state)
         self._recording = True
         self._lap()
         config = self.task.train
         made = epochs(
-            *(self.model, data, config, self._rng("final"), self.device),
+            *(self.model, data, config, _epoch_rng(self.task.seed, "final"), self.device),
             objective=objective,
             draw=draw,
             state=progress,
@@ -167,7 +165,7 @@ class Trainer:
             row: dict[str, Any] = {"round": epoch.number, "loss": epoch.loss, "samples": epoch.samples}
             val = None
             if epoch.number % self.eval_every == 0 or epoch.number == config.epochs:
-                evaluated, val = self._evaluate(epoch.number)
+                evaluated, val = self.evaluate(epoch.number, self.model)
                 row |= evaluated
             seconds["evaluate"] = self._lap()
             yield Step(epoch.number, self.model, row, val)
@@ -178,31 +176,11 @@ class Trainer:
         """Predicted classes (N,) of the final model as it is now."""
         return predict(self.model, view, self.device, self.task.train.precision)
 
-    def _rng(self, stage: str) -> Callable[[int], np.random.Generator]:
-        return lambda epoch: rng(self.task.seed, NAMESPACE, stage, epoch)
-
     def _lap(self) -> float:
         """Seconds since the last call."""
         now = time.perf_counter()
         passed, self._clock = now - self._clock, now
         return round(passed, 6)
-
-    def _evaluate(self, number: int) -> tuple[dict[str, Any], Ints]:
-        out: dict[str, Any] = {}
-        wga, val = 0.0, np.empty(0, np.int64)
-        for name, split in (("val", self.splits.val), ("test", self.splits.test)):
-            predicted = self.predict(split)
-            found = Counts.of(predicted, split.y, split.group, len(split.info.groups))
-            out[name] = {"correct": list(found.correct), "total": list(found.total)}
-            if name == "val":
-                wga, val = found.wga(), predicted
-        hits = attack_success(self.task, self.predict)
-        if hits is not None:
-            out["attack"] = {"hits": list(hits.correct), "total": list(hits.total)}
-        if number and wga > self.best[0]:
-            self.best = (wga, number)
-            self.run.save("best", read(self.model).arrays())
-        return out, val
 
     def _finish_epoch(
         self, row: dict[str, Any], epoch: Epoch | None, state: State | None, seconds: dict[str, float]
@@ -216,7 +194,7 @@ class Trainer:
         arrays["momentum"] = np.empty(0, np.float32) if epoch is None else epoch.progress().momentum
         if state is not None:
             arrays |= {f"state.{name}": np.asarray(value) for name, value in state.state().items()}
-        self.run.checkpoint(number, arrays, {"layout": self.layout.hash(), "best": list(self.best)})
+        self.run.checkpoint(number, arrays, {"layout": self.layout.hash(), "best": list(self.evaluate.best)})
         self._record_seconds = self._lap()
 
     def _restore(self, found: Checkpoint, state: State | None) -> Progress:
@@ -224,29 +202,31 @@ class Trainer:
             raise FedgroupError(
                 f"the checkpoint in {self.run.folder} belongs to another model layout: delete the folder"
             )
-        wga, number = found.facts["best"]
-        self.best = (float(wga), int(number))
         write(self.model, Weights(*(found.arrays[name] for name in ("theta", "buffers", "counters"))))
         if state is not None:
-            held = {name: array for name, array in found.arrays.items() if name.startswith("state.")}
-            state.load({name.removeprefix("state."): array for name, array in held.items()})
+            state.load(found.part("state"))
         return Progress(found.round, found.arrays["momentum"])
 
 
-def cells(data: GroupedDataset) -> dict[str, Bools]:
-    """Mask (N,) of each tier, of the highly represented groups in LRG-1's class, and of the poisons.
+def make_stage(
+    task: Task, name: str, data: GroupedDataset, config: TrainConfig, device: torch.device
+) -> Stage:
+    """Identification phase `name` of a centralized run of `task`, on `data`."""
+    address = (task.seed, NAMESPACE, name)
+    return Stage(
+        lambda: _start_model(task, data, device), data, config, _epoch_rng(task.seed, name), address, device
+    )
 
-    Poisons are a cell of their own and leave the tier of their base; a tier that the data do not have is
-    absent. The cells are those of fedgroup.methods.identification.idnf.
-    """
-    tiers = {name: tuple(groups) for name, groups in data.info.tiers.items()}
-    if "LRG-1" in tiers and "HRG" in tiers:
-        classes = {group // data.info.attributes for group in tiers["LRG-1"]}
-        tiers["HRG same class"] = tuple(g for g in tiers["HRG"] if g // data.info.attributes in classes)
-    found = {name: np.isin(data.group, list(groups)) & ~data.poison for name, groups in tiers.items()}
-    return found | {"poisons": data.poison}
+
+def _start_model(task: Task, data: GroupedDataset, device: torch.device) -> nn.Module:
+    return build_model(task.model, len(data.info.classes), task.seed, device)
+
+
+def _epoch_rng(seed: int, stage: str) -> Callable[[int], np.random.Generator]:
+    return lambda epoch: rng(seed, NAMESPACE, stage, epoch)
 
 
 def tally(selected: Bools, data: GroupedDataset) -> dict[str, list[int]]:
-    """[selected, of] per cell: what IDNF and ELMF are ratios of."""
-    return {name: [int((selected & cell).sum()), int(cell.sum())] for name, cell in cells(data).items()}
+    """[selected, of] per reported tier and of the poisons: what IDNF and ELMF are ratios of."""
+    found = cells(data.group, data.poison, data.info.reported_tiers())
+    return {name: [int((selected & cell).sum()), int(cell.sum())] for name, cell in found.items()}

@@ -85,10 +85,9 @@ def admit(
     variance = arrays["buffers"][layout.slice("buffers", "running_var")]
     if len(variance) and float(variance.min()) < 0:
         raise FedgroupError(f"a BatchNorm running variance is negative ({float(variance.min()):.3g})")
-    if max_norm is not None:
-        norm = float(np.linalg.norm(arrays["theta"].astype(np.float64) - theta))
-        if norm > max_norm:
-            raise FedgroupError(f"update norm {norm:.4g} exceeds the bound {max_norm:.4g}")
+    excess = too_long(arrays["theta"], theta, max_norm)
+    if excess is not None:
+        raise FedgroupError(excess)
     loss = metrics.get("loss", float("nan"))
     return Update(
         client=int(metrics["partition-id"]),
@@ -102,6 +101,14 @@ def admit(
 
 def _seconds(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else 0.0
+
+
+def too_long(after: NDArray[np.float32], before: NDArray[np.float32], max_norm: float | None) -> str | None:
+    """Says so where the L2 distance of two vectors (D,) exceeds `max_norm`; None where it does not."""
+    if max_norm is None:
+        return None
+    norm = float(np.linalg.norm(after.astype(np.float64) - before))
+    return f"update norm {norm:.4g} exceeds the bound {max_norm:.4g}" if norm > max_norm else None
 
 
 def finite(array: NDArray[Any]) -> bool:

@@ -19,8 +19,9 @@ from fedgroup.seeding import rng
 from fedgroup.update import ARRAYS, METRICS
 from strategies.aggregator import Aggregator, State, Vector, copy_state, influence_of
 from strategies.federation import Federation
-from strategies.flower import Hosted, to_record
+from strategies.flower import Hosted
 from strategies.identity import LentIdentity, with_id
+from strategies.records import to_record
 
 SIZE = 2_000
 Cohort = tuple[Vector, list[Vector], NDArray[np.float64]]

@@ -7,11 +7,10 @@ partition id, and every reply is checked before the rule sees it.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
@@ -19,44 +18,12 @@ from numpy.typing import NDArray
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights
-from fedgroup.live import live
 from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit, finite
 from strategies.aggregator import State, Vector, influence_of
 from strategies.federation import Federation
 from strategies.forge import Forger, refused
-from strategies.geometry import along
-
-LiveArray = live(Array)
-
-
-def to_record(weights: Weights) -> ArrayRecord:
-    """Flower record of a model's three vectors."""
-    record = ArrayRecord()
-    for name, array in weights.arrays().items():
-        record[name] = LiveArray(array)  # the constructor would serialise
-    return record
-
-
-def from_record(record: ArrayRecord) -> dict[str, NDArray[Any]]:
-    """Arrays of a Flower record, by name."""
-    return {name: array.numpy() for name, array in record.items()}
-
-
-@dataclass
-class RoundLog:
-    """What happened in one round, for the records."""
-
-    cohort: list[int]
-    clients: list[dict[str, Any]] = field(default_factory=list)
-    """One row per client asked: its id, status (ok, rejected, failed, missing) and numbers."""
-    failed: str | None = None
-    """Why the round failed and the model was kept; None where it counted."""
-    diagnostics: dict[str, float] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time by part: train (mean busy time of the lanes), transfer (the rest until the last reply),
-    aggregate, evaluate."""
-    client_seconds: dict[int, float] = field(default_factory=dict)
-    """Training time that each client reports."""
+from strategies.records import from_record, to_record
+from strategies.round_log import RoundLog
 
 
 class Hosted(Strategy):
@@ -126,7 +93,7 @@ class Hosted(Strategy):
         received = list(replies)
         start = time.perf_counter()
         updates = self._admitted(received)
-        self._time(updates, start - self._sent_at)
+        self.log.time(updates, start - self._sent_at, self.lanes)
         number = self.first + server_round
         updates = self._forged(updates, number)
         self._refuse_failures(number)
@@ -140,18 +107,11 @@ class Hosted(Strategy):
         if self.root is not None:
             state = {**state, "root": self.root(number, before)}
         self.weights, self.state = self._aggregate(state, updates, number)
-        self._describe(before, updates)
+        self.log.describe(updates, before.theta, self.weights.theta, self.state)
         self._weigh(state, before, updates)
         record = to_record(self.weights)
         self.log.seconds["aggregate"] = time.perf_counter() - start
         return record, MetricRecord({"admitted": len(updates)})
-
-    def _time(self, updates: list[Update], wall: float) -> None:
-        """Split the time since sending: clients that train side by side share a lane's seconds."""
-        self.log.client_seconds = {update.client: update.seconds for update in updates}
-        lanes = min(self.lanes or len(self.log.cohort), len(self.log.cohort))
-        train = min(wall, sum(self.log.client_seconds.values()) / lanes)
-        self.log.seconds.update(train=train, transfer=wall - train)
 
     def _admitted(self, replies: list[Message]) -> list[Update]:
         clients = {node: client for client, node in self.roster.items()}
@@ -205,7 +165,7 @@ class Hosted(Strategy):
             forged = self.forger.forge(number, self.weights, updates)
         except FedgroupError as error:
             raise FedgroupError(f"round {number}: {error}") from error
-        rows = {row["client"]: row for row in self.log.clients}
+        rows = self.log.rows
         kept = []
         for update in forged:
             if update.client in self.forger.malicious:
@@ -265,40 +225,13 @@ class Hosted(Strategy):
             total += vector
         return total / np.float32(len(clients))
 
-    def _describe(self, before: Weights, updates: list[Update]) -> None:
-        """Norms of every update and of the step taken, and the cosine between the two."""
-        thetas = [update.weights.theta for update in updates]
-        norms, products, step_norm = along(thetas, before.theta, self.weights.theta)
-        rows = {row["client"]: row for row in self.log.clients}
-        for update, norm, product in zip(updates, norms.tolist(), products.tolist(), strict=True):
-            rows[update.client].update(
-                examples=update.examples,
-                groups=list(update.groups),
-                loss=update.loss if np.isfinite(update.loss) else None,
-                norm=norm,
-                cosine=product / (norm * step_norm) if norm and step_norm else None,
-            )
-        self.log.diagnostics = {"step_norm": step_norm}
-        for name, array in self.state.items():
-            if array.dtype == np.float32:
-                self.log.diagnostics[f"{name}_norm"] = float(np.linalg.norm(array))
-
     def _weigh(self, state: State, before: Weights, updates: list[Update]) -> None:
-        """The group lens: each client's influence, and minority holders' against the others'."""
-        vectors = [update.weights.theta for update in updates]
-        rule, after = self.federation.rule(), self.weights.theta
-        shares = influence_of(rule, state, before.theta, vectors, _samples(updates), after)
-        if shares is None:
-            return
-        rows = {row["client"]: row for row in self.log.clients}
-        for update, share in zip(updates, shares.tolist(), strict=True):
-            rows[update.client]["influence"] = share
-        bad = self.forger.malicious if self.forger is not None else frozenset()
-        holds = [any(u.groups[g] for g in self.minority if g < len(u.groups)) for u in updates]
-        for name, mask in (("minority", holds), ("attacker", [u.client in bad for u in updates])):
-            ratio = _relative(shares, np.array(mask))
-            if ratio is not None:
-                self.log.diagnostics[f"{name}_influence"] = ratio
+        """Log every client's influence, where the rule can say it."""
+        vectors, rule = [update.weights.theta for update in updates], self.federation.rule()
+        shares = influence_of(rule, state, before.theta, vectors, _samples(updates), self.weights.theta)
+        if shares is not None:
+            malicious = frozenset() if self.forger is None else self.forger.malicious
+            self.log.weigh(updates, shares, self.minority, malicious)
 
     def configure_evaluate(self, *_: Any) -> Iterable[Message]:
         """No client-side evaluation: groups are measured on the server's val and test splits."""
@@ -312,43 +245,5 @@ class Hosted(Strategy):
         """Flower logs the start itself."""
 
 
-def _relative(shares: NDArray[np.float64], mask: NDArray[np.bool_]) -> float | None:
-    """Mean share of the masked clients relative to the others'; None where either has none."""
-    if not mask.any() or mask.all() or not shares[~mask].sum():
-        return None
-    return float(shares[mask].mean() / shares[~mask].mean())
-
-
 def _samples(updates: list[Update]) -> NDArray[np.float64]:
     return np.array([update.examples for update in updates], np.float64)
-
-
-def query_roster(grid: Grid, clients: int, wait: float = 120.0) -> dict[int, int]:
-    """Ask every node which partition it holds; returns partition id -> node id, all 0..clients-1.
-
-    Waits up to `wait` seconds for nodes to connect (SuperNodes join one by one).
-    """
-    deadline = time.monotonic() + wait
-    nodes = sorted(grid.get_node_ids())
-    while len(nodes) < clients and time.monotonic() < deadline:
-        time.sleep(0.5)
-        nodes = sorted(grid.get_node_ids())
-    if len(nodes) != clients:
-        raise FedgroupError(
-            f"{len(nodes)} nodes are connected but task.partition.clients is {clients}: make them equal"
-        )
-    questions = [
-        Message(content=RecordDict(), message_type=MessageType.QUERY, dst_node_id=node, group_id="0")
-        for node in nodes
-    ]
-    roster: dict[int, int] = {}
-    for reply in grid.send_and_receive(questions, timeout=wait):
-        if reply.has_error():
-            raise FedgroupError(f"a node could not say which partition it holds: {reply.error.reason}")
-        answer = reply.content.metric_records[METRICS]
-        roster[int(answer["partition-id"])] = reply.metadata.src_node_id  # type: ignore[arg-type]
-    if sorted(roster) != list(range(clients)):
-        raise FedgroupError(
-            f"the nodes hold partitions {sorted(roster)[:8]}..., expected each of 0..{clients - 1} once"
-        )
-    return roster

@@ -13,7 +13,7 @@ from fedgroup.attacks.none import Honest
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights
 from fedgroup.seeding import rng
-from fedgroup.update import Update, finite
+from fedgroup.update import Update, finite, too_long
 
 
 @dataclass
@@ -63,11 +63,7 @@ def refused(update: Update, max_norm: float | None, theta: Any) -> str | None:
     """Why a forged update is not admitted; None where it is."""
     if not finite(update.weights.theta):
         return "theta holds NaN or infinite values"
-    if max_norm is not None:
-        norm = float(np.linalg.norm(update.weights.theta.astype(np.float64) - theta))
-        if norm > max_norm:
-            return f"update norm {norm:.4g} exceeds the bound {max_norm:.4g}"
-    return None
+    return too_long(update.weights.theta, theta, max_norm)
 
 
 def check_forgers(attack: Any, fraction: float) -> None:

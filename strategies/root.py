@@ -22,7 +22,7 @@ class RootTrainer:
         self.task = task
         self.model = model
         self.device = device
-        self.data = train.take(draw(train, kind, size, task.seed)).to(device)
+        self.data = train.take(draw(train, kind, size, task.seed))
 
     def __call__(self, number: int, weights: Weights) -> Vector:
         """Parameters (P,) after local training from the global `weights` in round `number`."""

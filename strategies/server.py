@@ -2,34 +2,31 @@
 
 import csv
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp import Grid
-from torch import nn
 
 from fedgroup.data.partition import group_table, partition_hash
-from fedgroup.dataset import GroupedDataset, Ints, Splits
-from fedgroup.device import holds, pick
+from fedgroup.dataset import Ints, Splits
+from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import count, predict
-from fedgroup.groups import Counts
 from fedgroup.layout import Layout, Weights, read, write
+from fedgroup.measure import Evaluator
+from fedgroup.model import build_model
 from fedgroup.record import Checkpoint, Run, open_run, read_lines
-from fedgroup.selection import metrics, select
+from fedgroup.selection import summary
 from fedgroup.spec import run_id, to_dict
-from fedgroup.task import Task, assign_clients, attack_success, malicious_clients, prepared_splits
+from fedgroup.task import Task, assign_clients, malicious_clients, placed_splits, prepared_splits
 from strategies.cohort import schedule, schedule_hash
 from strategies.federation import Federation
-from strategies.flower import Hosted, query_roster, to_record
+from strategies.flower import Hosted
 from strategies.forge import Forger, check_forgers
+from strategies.records import to_record
 from strategies.root import RootTrainer
-
-OnRound = Callable[[int, dict[str, Any]], None]
+from strategies.roster import query_roster
 
 
 def federate(grid: Grid, task: Task, federation: Federation, results: Path) -> Path:
@@ -63,16 +60,8 @@ class Server:
         self.shards = shards
         self.device = pick()
         classes = len(splits.train.info.classes)
-        self.model: nn.Module = task.model.build(classes, task.seed).to(self.device)
-        if self.device.type != "mps":
-            self.model = self.model.to(memory_format=torch.channels_last)
+        self.model = build_model(task.model, classes, task.seed, self.device)
         self.layout = Layout.of(self.model)
-        size = splits.val.bank.nbytes + splits.test.bank.nbytes
-        stay = holds(self.device, size)
-        self.val = splits.val.to(self.device) if stay else splits.val
-        self.test = splits.test.to(self.device) if stay else splits.test
-        self.best = (-1.0, 0)
-        """Highest validation WGA so far and its round."""
         self.failed_rounds = 0
         self.record_seconds = 0.0
         """Time the last checkpoint took; it stands in the timing line of the round after."""
@@ -83,6 +72,7 @@ class Server:
         cohorts = schedule(self.task.seed, len(self.shards), self.federation.fraction, rounds)
         rule = self.federation.rule()
         found = self.run.resume()
+        self.evaluate = Evaluator(self.run, self.task, self.device, found)
         self.forger = Forger(
             self.federation.byzantine,
             frozenset(malicious_clients(self.task)),
@@ -121,7 +111,8 @@ class Server:
         if size is None:
             return None
         kind = getattr(rule, "root_set", "natural")
-        return RootTrainer(self.task, self.splits.train, kind, size, self.model, self.device)
+        train = placed_splits(self.task, self.device).train
+        return RootTrainer(self.task, train, kind, size, self.model, self.device)
 
     def _evaluate_fn(self, server_round: int, _: ArrayRecord) -> MetricRecord | None:
         if server_round > 0:
@@ -147,7 +138,8 @@ class Server:
         start = time.perf_counter()
         last = number == self.federation.rounds
         if number % self.federation.eval_every == 0 or last:
-            row |= self._evaluate(number)
+            write(self.model, self.strategy.weights)
+            row |= self.evaluate(number, self.model)[0]
         log.seconds["evaluate"] = time.perf_counter() - start
         self.run.append("rounds", row)
         for client in log.clients:
@@ -159,30 +151,15 @@ class Server:
         self._checkpoint(number)
         self.record_seconds = round(time.perf_counter() - start, 6)
 
-    def _evaluate(self, number: int) -> dict[str, Any]:
-        write(self.model, self.strategy.weights)
-        precision = self.task.train.precision
-        out: dict[str, Any] = {}
-        for name, split in (("val", self.val), ("test", self.test)):
-            found = count(self.model, split, self.device, precision)
-            out[name] = {"correct": list(found.correct), "total": list(found.total)}
-        wga = Counts(tuple(out["val"]["correct"]), tuple(out["val"]["total"])).wga()
-        hits = attack_success(self.task, self._predict)
-        if hits is not None:
-            out["attack"] = {"hits": list(hits.correct), "total": list(hits.total)}
-        if number and wga > self.best[0]:
-            self.best = (wga, number)
-            self.run.save("best", self.strategy.weights.arrays())
-        return out
-
-    def _predict(self, view: GroupedDataset) -> Ints:
-        return predict(self.model, view, self.device, self.task.train.precision)
-
     def _checkpoint(self, number: int) -> None:
         arrays = dict(self.strategy.weights.arrays())
         arrays |= {f"state.{name}": array for name, array in self.strategy.state.items()}
         arrays |= {f"forger.{name}": array for name, array in self.forger.state.items()}
-        facts = {"layout": self.layout.hash(), "best": list(self.best), "failed_rounds": self.failed_rounds}
+        facts = {
+            "layout": self.layout.hash(),
+            "best": list(self.evaluate.best),
+            "failed_rounds": self.failed_rounds,
+        }
         self.run.checkpoint(number, arrays, facts)
 
     def _restore(self, found: Checkpoint) -> tuple[Weights, dict[str, Any], int]:
@@ -190,45 +167,17 @@ class Server:
             raise FedgroupError(
                 f"the checkpoint in {self.run.folder} belongs to another model layout: delete the folder"
             )
-        wga, number = found.facts["best"]
-        self.best = (float(wga), int(number))
         self.failed_rounds = int(found.facts["failed_rounds"])
-        self.forger.state = {
-            name.removeprefix("forger."): array
-            for name, array in found.arrays.items()
-            if name.startswith("forger.")
-        }
+        self.forger.state = found.part("forger")
         weights = Weights(*(found.arrays[name] for name in ("theta", "buffers", "counters")))
-        state = {
-            name.removeprefix("state."): array
-            for name, array in found.arrays.items()
-            if name.startswith("state.")
-        }
-        return weights, state, found.round
+        return weights, found.part("state"), found.round
 
     def _finish(self, cohorts: str) -> None:
         rows = read_lines(self.run.folder, "rounds")
-        info = self.splits.train.info
-        chosen = select(rows, info.train_counts)
-        wga = chosen["best_val_wga"]["wga"]
+        info, rounds = self.splits.train.info, self.federation.rounds
         self.run.finish(
             {
-                "selection": chosen,
-                "start": metrics(
-                    Counts(*(tuple(rows[0]["test"][k]) for k in ("correct", "total"))), info.train_counts
-                ),
-                "rounds": self.federation.rounds,
-                "failed_rounds": self.failed_rounds,
-                "flags": {
-                    "wga_zero": wga == 0.0,
-                    "failed_round_share": self.failed_rounds / self.federation.rounds,
-                },
-                "dataset": {
-                    "name": info.name,
-                    "groups": list(info.groups),
-                    "tiers": {k: list(v) for k, v in info.tiers.items()},
-                    "train_counts": list(info.train_counts),
-                },
+                **summary(rows, info, rounds, self.failed_rounds),
                 "hashes": {
                     "partition": partition_hash(self.shards),
                     "cohorts": cohorts,

@@ -60,9 +60,7 @@ class Surrogate:
 
     def trained(self, train: GroupedDataset, key: str, device: torch.device) -> nn.Module:
         """The trained network on `device`: from the cache under `key`, or trained now and stored."""
-        net: nn.Module = self.model.build(len(train.info.classes), self.seed).to(device)
-        if device.type != "mps":
-            net = net.to(memory_format=torch.channels_last)
+        net = model.build_model(self.model, len(train.info.classes), self.seed, device)
         path = cache.path_for("surrogate", {"key": key})
         with cache.alone(path):
             stored = cache.load(path, {"theta", "buffers", "counters"})

@@ -22,9 +22,9 @@ from torch import nn
 
 from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.gradients import last_layer_gradients
+from fedgroup.gradients import Rows, last_layer_gradients
 from fedgroup.intervene import Case, check_case, intervene
-from fedgroup.methods.facility import MEMORY, kept
+from fedgroup.methods.facility import MEMORY, cluster_sizes
 from fedgroup.methods.facility_grid import SIMILARITIES, Similarity
 from fedgroup.methods.identification import idnf
 from fedgroup.methods.method import Method
@@ -102,17 +102,21 @@ class EPIC(Method):
         The model is left in evaluation mode.
         """
         gradients = last_layer_gradients(model, data, device, no_bias=self.no_bias)
-        stay = kept(
+        return np.asarray(self.cluster_sizes(gradients, data.y, seed, epoch, device) <= self.threshold)
+
+    def cluster_sizes(
+        self, gradients: Rows, y: Ints, seed: int, epoch: int, device: torch.device | str = "cpu"
+    ) -> Ints:
+        """Samples in the cluster of every sample, (N,), in the selection of `epoch`; gradients are (N, C)."""
+        return cluster_sizes(
             gradients,
-            data.y,
+            y,
             self.subset,
             rng(seed, "epic", epoch),
-            threshold=self.threshold,
             similarity=self.similarity,
             memory=self.memory,
             device=device,
         )
-        return ~stay
 
     def run(self, splits: Splits, trainer: Trainer) -> None:
         """Train on what is alive, selecting between epochs."""

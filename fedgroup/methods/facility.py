@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fedgroup.dataset import Bools, Ints
+from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.methods import facility_1d, facility_blocks
 from fedgroup.methods.facility_grid import SIMILARITIES, Floats, Measure, Similarity, bits, exponent, whole
@@ -39,9 +39,9 @@ class Selection:
     weights: Ints
     """(B,) samples per cluster; an empty cluster counts 1."""
 
-    def kept(self, threshold: int = 1) -> Bools:
-        """Mask (n,) of the samples whose cluster holds strictly more than `threshold` samples."""
-        return np.asarray(self.weights[self.cluster] > threshold)
+    def sizes(self) -> Ints:
+        """(n,) samples in the cluster of each sample."""
+        return self.weights[self.cluster]
 
 
 def medoids(
@@ -95,42 +95,38 @@ def class_budgets(counts: Sequence[int] | Ints, budget: int, generator: np.rando
     return budgets
 
 
-def kept(
+def cluster_sizes(
     gradients: NDArray[np.float32],
     y: Ints,
     subset: float,
     generator: np.random.Generator,
     *,
-    threshold: int = 1,
     similarity: Similarity = "max_minus_distance",
     gamma: float | None = None,
     memory: int = MEMORY,
     device: torch.device | str = "cpu",
-) -> Bools:
-    """One selection of EPIC over all classes: mask (N,) of the samples that it keeps.
+) -> Ints:
+    """Samples in the cluster that every sample joins, (N,), in one selection of EPIC over all classes.
 
     `gradients` (N, C) and labels `y` (N,); floor(subset * N) medoids in all, 0 < subset < 1, shared over
-    the classes by `class_budgets`, which draws from `generator`. Samples in clusters of at most
-    `threshold` go.
+    the classes by `class_budgets`, which draws from `generator`.
     """
     if not 0 < subset < 1:
         raise FedgroupError(f"the subset size must lie strictly between 0 and 1, got {subset}")
-    if threshold < 0:
-        raise FedgroupError(f"the cluster threshold must be at least 0, got {threshold}")
     if len(y) != len(gradients) or not len(y):
         raise FedgroupError(f"{len(gradients)} gradients do not fit {len(y)} labels")
     if y.min() < 0:
         raise FedgroupError(f"labels must be classes from 0, got {y.min()}")
     budgets = class_budgets(np.bincount(y), math.floor(subset * len(y)), generator)
-    mask = np.zeros(len(y), np.bool_)
+    sizes = np.zeros(len(y), np.int64)
     for label, budget in enumerate(budgets.tolist()):
         if budget:
             members = np.flatnonzero(y == label)
             chosen = medoids(
                 gradients[members], budget, similarity, gamma=gamma, memory=memory, device=device
             )
-            mask[members] = chosen.kept(threshold)
-    return mask
+            sizes[members] = chosen.sizes()
+    return sizes
 
 
 def _checked(gradients: NDArray[np.float32], budget: int, memory: int) -> Floats:

@@ -22,15 +22,5 @@ def precision_recall(found: Bools, wanted: Bools) -> tuple[float | None, float |
 
 
 def idnf(found: Bools, data: GroupedDataset) -> dict[str, float | None]:
-    """IDNF: percentage of every tier and of the poisons that was identified (paper, section 2.3).
-
-    Poisons are a cell of their own. `HRG same class` counts the highly represented groups of LRG-1's
-    class only, the reading under which GEORGE's rates in the paper are possible (spec 2.7).
-    """
-    tiers = {name: tuple(groups) for name, groups in data.info.tiers.items()}
-    if "LRG-1" in tiers and "HRG" in tiers:
-        classes = {group // data.info.attributes for group in tiers["LRG-1"]}
-        tiers["HRG same class"] = tuple(
-            group for group in tiers["HRG"] if group // data.info.attributes in classes
-        )
-    return selection_rates(found, data.group, data.poison, tiers)
+    """IDNF: percentage of every reported tier and of the poisons that was identified (paper, section 2.3)."""
+    return selection_rates(found, data.group, data.poison, data.info.reported_tiers())

@@ -1,5 +1,6 @@
-"""Probes measure a trained model without changing it. A short name stands for an import path."""
+"""Probes measure a finished run without changing it. A short name stands for an import path."""
 
 NAMES = {
-    "strip": "fedgroup.probes.strip:Strip",
+    "strip": "fedgroup.probes.measure:StripProbe",
+    "signals": "fedgroup.probes.separation:Signals",
 }

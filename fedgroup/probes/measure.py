@@ -1,7 +1,7 @@
 """STRIP on a finished run: its best model, rebuilt from the run directory (paper, table 11)."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,52 +15,72 @@ from fedgroup.dataset import GroupedDataset, Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.layout import Layout, Weights, write
-from fedgroup.probes.strip import Strip
-from fedgroup.record import read_json, write_json
+from fedgroup.model import build_model
+from fedgroup.probes.strip import Strip, StripReport
+from fedgroup.record import read_json
 from fedgroup.seeding import rng
-from fedgroup.spec import build, to_dict
+from fedgroup.spec import build
 from fedgroup.task import Task, prepared_splits
 
 CHUNK = 512
 """Stamped images held at a time; the report does not depend on it."""
 
 
-def measure_run(
-    folder: Path,
-    strip: Strip | None = None,
-    split: Literal["test", "train"] = "test",
-    device: torch.device | str | None = None,
-) -> dict[str, Any]:
-    """Apply STRIP to the best model of a finished run; the report, also written to strip.json beside it.
+@dataclass(frozen=True)
+class StripProbe(Strip):
+    """STRIP on the best model of a finished run: entropies by tier, and what a detector would see."""
 
-    test measures the clean test images and, of the attacked class, their copies under the trigger: what a
-    detector at run time meets. train measures the training split and the poisons in it, for attacks
-    without a trigger. Overlays come from the clean validation split, at the address (seed, "strip").
-    """
-    strip = Strip() if strip is None else strip
-    task = finished_task(folder)
-    device = pick() if device is None else torch.device(device)
-    splits = prepared_splits(task)
-    model = best_model(folder, task, len(splits.train.info.classes), device)
-    generator = rng(task.seed, "strip")
-    entropy, group, poison = [], [], []
-    for view in _views(task, splits, split):
-        entropy.append(strip.entropies(model, view, splits.val, generator, device))
-        group.append(view.group)
-        poison.append(view.poison)
-    info = splits.train.info
-    report = strip.report(
-        np.concatenate(entropy), np.concatenate(group), np.concatenate(poison), info.tiers, len(info.classes)
-    )
-    found = {
-        "settings": to_dict(strip),
-        "split": split,
-        "round": read_json(folder / "result.json")["selection"]["best_val_wga"]["round"],
-        "held_out": len(splits.val),
-        **asdict(report),
-    }
-    write_json(folder / "strip.json", found)
-    return found
+    split: Literal["test", "train"] = "test"
+    """test: clean test images and, of the attacked class, their copies under the trigger, what a detector
+    meets at run time; train: the training split and the poisons in it, for attacks without a trigger."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.split not in ("test", "train"):
+            raise unknown("split to measure", self.split, ("test", "train"))
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """The report on the run in `folder`.
+
+        Overlays come from the clean validation split, at the address (seed, "strip"). `values` has the mean
+        "entropy TIER" and "entropy_spread TIER" (standard deviation over samples, ddof = 1) in bits, "far R",
+        the share of poisons accepted in percent where R percent of clean samples are rejected, and
+        "strip_auc".
+        """
+        task = finished_task(folder)
+        device = pick()
+        splits = prepared_splits(task)
+        model = best_model(folder, task, len(splits.train.info.classes), device)
+        generator = rng(task.seed, "strip")
+        entropy, group, poison = [], [], []
+        for view in _views(task, splits, self.split):
+            entropy.append(self.entropies(model, view, splits.val, generator, device))
+            group.append(view.group)
+            poison.append(view.poison)
+        info = splits.train.info
+        report = self.report(
+            np.concatenate(entropy),
+            np.concatenate(group),
+            np.concatenate(poison),
+            info.tiers,
+            len(info.classes),
+        )
+        return {
+            "round": read_json(folder / "result.json")["selection"]["best_val_wga"]["round"],
+            "held_out": len(splits.val),
+            **asdict(report),
+            "values": _values(report),
+        }
+
+
+def _values(report: StripReport) -> dict[str, float]:
+    found: dict[str, float | None] = {"strip_auc": report.auc}
+    for tier, entropy in report.tiers.items():
+        found |= {f"entropy {tier}": entropy.mean, f"entropy_spread {tier}": entropy.std}
+    for detector in report.detectors:
+        rate = detector.false_acceptance_rate
+        found[f"far {100 * detector.false_rejection_rate:g}"] = None if rate is None else 100 * rate
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def finished_task(folder: Path) -> Task:
@@ -73,7 +93,7 @@ def finished_task(folder: Path) -> Task:
 
 def best_model(folder: Path, task: Task, classes: int, device: torch.device) -> nn.Module:
     """The model of a finished run after its round of highest validation WGA, on `device`."""
-    model: nn.Module = task.model.build(classes, task.seed)
+    model = build_model(task.model, classes, task.seed, device)
     if read_json(folder / "result.json")["hashes"]["layout"] != Layout.of(model).hash():
         raise FedgroupError(
             f"{folder} was made with another layout of its model: run it again with this version, elsewhere"
@@ -85,14 +105,11 @@ def best_model(folder: Path, task: Task, classes: int, device: torch.device) -> 
     except Exception as error:  # a missing or damaged zip fails in many ways
         raise FedgroupError(f"cannot read {path} ({error}): delete {folder} and run it again") from error
     write(model, weights)
-    model = model.to(device)
-    return model if device.type == "mps" else model.to(memory_format=torch.channels_last)
+    return model
 
 
 def _views(task: Task, splits: Splits, split: str) -> Iterator[GroupedDataset]:
     """What is measured, poisons marked."""
-    if split not in ("test", "train"):
-        raise unknown("split to measure", split, ("test", "train"))
     if split == "train":
         yield splits.train
         return

@@ -1,15 +1,12 @@
-"""What a defence or a robust method could tell poisons by, after JTT's first phase, and how far it does.
+"""What a defence or a robust method could tell poisons by, and how far it does.
 
-Every signal is one number per training sample: the loss, whether JTT finds it misclassified, whether EPIC
-finds it isolated, the size of its EPIC cluster, and how often it was forgotten (Toneva et al., 2019: right
-after one epoch, wrong after the next). `fedgroup.separability` says what a difference between two groups
-of samples means, and what is chance.
+Every signal is one number per training sample. After JTT's first phase: the loss, whether JTT finds it
+misclassified, whether EPIC finds it isolated, the size of its EPIC cluster, and how often it was forgotten
+(Toneva et al., 2019: right after one epoch, wrong after the next). Of a run of EPIC: the epoch at which it
+was eliminated. `fedgroup.separability` says what a difference between two groups of samples means.
 """
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,24 +15,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fedgroup.cache import Arrays
-from fedgroup.central import Central
 from fedgroup.dataset import GroupedDataset, Ints
-from fedgroup.device import holds, pick
 from fedgroup.errors import FedgroupError
 from fedgroup.gradients import Rows, logits, proxies
 from fedgroup.methods.epic import EPIC
-from fedgroup.methods.facility import class_budgets, medoids
-from fedgroup.methods.identification import error_set
-from fedgroup.methods.jtt import JTT
-from fedgroup.probes.measure import finished_task
-from fedgroup.record import read_json, write_json
-from fedgroup.seeding import rng
-from fedgroup.separability import compare
-from fedgroup.spec import build
 from fedgroup.stage import Stage
-from fedgroup.task import Task, prepared_splits
 from fedgroup.train import Draw, Objective
-from fedgroup.trainer import NAMESPACE, cells
 
 Floats = NDArray[np.float64]
 
@@ -45,57 +30,27 @@ DISCRETE = {
     "isolation": True,
     "cluster_size": True,
     "forgetting": True,
+    "elimination": True,
 }
 """The signals, and whether their values repeat for a reason."""
 
 
-def measure_signals(folder: Path, epic: EPIC | None = None, draws: int = 2000) -> dict[str, Any]:
-    """Separability of poisons from every tier by every signal; also written to signals.json in `folder`.
+def eliminations(selections: Sequence[Mapping[str, Any]], length: int) -> dict[str, Floats]:
+    """Epoch at which every sample was eliminated, by cell; `length`, past the last, where it never was.
 
-    folder is a finished run of JTT, whose first phase is looked at after its T epochs; misclassification is
-    its error set, from the cache where the run left it. The outputs after every epoch are not kept by a
-    run, so the phase is trained once more, and cached. epic says how EPIC would select there (default:
-    EPIC()).
+    selections are the lines of an EPIC run of `length` epochs, whose counts per cell are cumulative.
     """
-    task, method = finished_task(folder), _method(folder)
-    epic = EPIC() if epic is None else epic
-    stage = _identification(task, method)
-    data, step = stage.data, method.identify_epochs
-    if not data.poison.any():
-        raise FedgroupError(
-            f"{folder} trained without poisons: there is nothing to tell apart from the tiers"
-        )
-    found = signals(stage, step, epic, task.seed)
-    found["misclassification"] = error_set(stage.predictions(step, method.predictions), data).astype(float)
-    report = {"step": step, "signals": separate(found, data, task.seed, draws)}
-    write_json(folder / "signals.json", report)
-    return report
-
-
-def separate(
-    found: Mapping[str, Floats], data: GroupedDataset, seed: int, draws: int = 2000
-) -> dict[str, dict[str, Any]]:
-    """Separability of the poisons of `data` (sample a) from each tier (sample b), by signal and tier.
-
-    found holds signals (N,) by name. A tier without samples is absent.
-    """
-    masks = cells(data)
-    out: dict[str, dict[str, Any]] = {}
-    for name, values in found.items():
-        out[name] = {
-            tier: asdict(
-                compare(
-                    values[data.poison],
-                    values[masks[tier]],
-                    rng(seed, "signals", name, tier),
-                    discrete=DISCRETE[name],
-                    draws=draws,
-                )
-            )
-            for tier in data.info.tiers
-            if masks[tier].any()
-        }
-    return out
+    steps = [line for line in selections if line["kind"] == "eliminate"]
+    found: dict[str, Floats] = {}
+    for cell in steps[-1]["used"] if steps else ():
+        gone, size = 0, steps[-1]["used"][cell][1]
+        parts = []
+        for line in steps:
+            now = line["used"][cell][0]
+            parts.append(np.full(now - gone, float(line["step"])))
+            gone = now
+        found[cell] = np.concatenate([*parts, np.full(size - gone, float(length))])
+    return found
 
 
 def signals(stage: Stage, step: int, epic: EPIC, seed: int) -> dict[str, Floats]:
@@ -105,7 +60,7 @@ def signals(stage: Stage, step: int, epic: EPIC, seed: int) -> dict[str, Floats]
     data = stage.data
     rows = outputs(stage, step)
     gradients = proxies(rows[step], data.y)
-    sizes = cluster_sizes(gradients, data.y, epic, seed, step, stage.device)
+    sizes = epic.cluster_sizes(gradients, data.y, seed, step, stage.device)
     return {
         "loss": losses(rows[step], data.y),
         "misclassification": (rows[step].argmax(1) != data.y).astype(np.float64),
@@ -139,47 +94,6 @@ def forgetting(predicted: Ints, y: Ints) -> Ints:
     right = (predicted == y)[1:]
     lost = (right[:-1] & ~right[1:]).sum(0)
     return np.where(right.any(0), lost, len(right)).astype(np.int64)
-
-
-def cluster_sizes(
-    gradients: Rows, y: Ints, epic: EPIC, seed: int, epoch: int, device: torch.device | str = "cpu"
-) -> Ints:
-    """Samples in the EPIC cluster of every sample, (N,); EPIC.isolated drops clusters up to its threshold."""
-    budget = math.floor(epic.subset * len(y))
-    budgets = class_budgets(np.bincount(y), budget, rng(seed, "epic", epoch))
-    sizes = np.zeros(len(y), np.int64)
-    for label, share in enumerate(budgets.tolist()):
-        if share:
-            own = y == label
-            chosen = medoids(gradients[own], share, epic.similarity, memory=epic.memory, device=device)
-            sizes[own] = chosen.weights[chosen.cluster]
-    return sizes
-
-
-def _method(folder: Path) -> JTT:
-    spec = read_json(folder / "spec.json").get("method")
-    method = None if spec is None else build(Central, {"method": spec}).method
-    if not isinstance(method, JTT):
-        ran = "a federated strategy" if spec is None else spec["use"]
-        raise FedgroupError(f"{folder} ran {ran}, which has no first phase to look at: give a run of jtt")
-    return method
-
-
-def _identification(task: Task, method: JTT) -> Stage:
-    """The first phase, as the trainer of a run makes it."""
-    splits, device = prepared_splits(task), pick()
-    train = splits.train
-    if holds(device, sum(split.bank.nbytes for split in splits)):
-        train = train.to(device)
-
-    def start() -> nn.Module:
-        model: nn.Module = task.model.build(len(train.info.classes), task.seed).to(device)
-        return model if device.type == "mps" else model.to(memory_format=torch.channels_last)
-
-    address = (task.seed, NAMESPACE, "identify")
-    return Stage(
-        start, train, method.identify_config(task.train), lambda epoch: rng(*address, epoch), address, device
-    )
 
 
 class _Outputs:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fedgroup.dataset import Bools, GroupedDataset, Ints, normaliser
 from fedgroup.errors import FedgroupError
+from fedgroup.groups import cells
 from fedgroup.separability import auc
 
 Floats = NDArray[np.float64]
@@ -148,11 +149,10 @@ class Strip:
     ) -> StripReport:
         """Statistics by tier and the detector, from entropies in bits; the first three are (N,)."""
         edges = np.linspace(0.0, math.log2(classes), self.bins + 1)
-        cells = {name: np.isin(group, list(members)) & ~poison for name, members in tiers.items()}
-        cells["poisons"] = poison
         clean, poisons = entropy[~poison], entropy[poison]
+        masks = cells(group, poison, tiers)
         return StripReport(
-            tiers={name: _summary(entropy[mask], edges) for name, mask in cells.items()},
+            tiers={name: _summary(entropy[mask], edges) for name, mask in masks.items()},
             detectors=tuple(_detector(rate, clean, poisons) for rate in FALSE_REJECTION_RATES)
             if len(clean)
             else (),

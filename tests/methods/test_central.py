@@ -29,7 +29,7 @@ from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve, to_dict
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig, fit
-from fedgroup.trainer import Trainer, cells
+from fedgroup.trainer import Trainer, tally
 from tests.methods.cases import dataset
 from tests.methods.runs import METHODS, RECORDS, arrays, task
 
@@ -251,10 +251,10 @@ def test_settings_survive_json(name: str) -> None:
     assert build(Central, spec).method == METHODS[name]
 
 
-def test_cells_are_those_of_idnf() -> None:
+def test_the_tally_is_that_of_idnf() -> None:
     data = dataset([0, 0, 1, 2, 3, 3, 2, 0], poison=[6, 7])
     found = np.array([True, False, True, True, False, True, True, False])
-    percent = {name: 100.0 * found[cell].mean() for name, cell in cells(data).items()}
+    percent = {name: 100.0 * (n / of) for name, (n, of) in tally(found, data).items()}
     assert percent == idnf(found, data)
     assert percent["poisons"] == 50.0
     assert percent["HRG same class"] == 50.0  # groups of class 1 in HRG: the two samples of group 3

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.facility import class_budgets, kept
+from fedgroup.methods.facility import class_budgets, cluster_sizes
 from fedgroup.seeding import rng
 from tests.methods_epic.naive import exact_line, greedy, pairs
 
@@ -37,7 +37,7 @@ def test_selection_is_made_class_by_class():
     generator = np.random.default_rng(0)
     q = (generator.integers(0, 2**20, 40) / 2**20).astype(np.float32)
     y = np.arange(40) % 2  # equal classes: 5 medoids each, no surplus
-    mask = kept(pairs(q), y, 0.25, rng(0, "surplus"))
+    mask = cluster_sizes(pairs(q), y, 0.25, rng(0, "surplus")) > 1
     for label in (0, 1):
         members = np.flatnonzero(y == label)
         _, cluster = greedy(exact_line(q[members]), 5)
@@ -49,16 +49,15 @@ def test_isolated_samples_go_and_the_crowd_stays():
     generator = np.random.default_rng(0)
     crowd = generator.uniform(0.0, 0.05, 95)
     q = np.concatenate([crowd, [0.5, 0.6, 0.7, 0.8, 0.95]]).astype(np.float32)
-    mask = kept(pairs(q), np.zeros(100, np.int64), 0.1, rng(0, "surplus"))
+    mask = cluster_sizes(pairs(q), np.zeros(100, np.int64), 0.1, rng(0, "surplus")) > 1
     assert not mask[95:].any() and mask[:95].mean() > 0.9
-    assert kept(pairs(q), np.zeros(100, np.int64), 0.1, rng(0, "s"), threshold=0).all()
 
 
 def test_many_classes_and_an_absent_one():
     generator = np.random.default_rng(3)
     g = generator.dirichlet(np.ones(4), 60).astype(np.float32)
     y = np.array([0, 1, 3] * 20)
-    mask = kept(g, y, 0.5, rng(0, "surplus"))
+    mask = cluster_sizes(g, y, 0.5, rng(0, "surplus")) > 1
     assert mask.shape == (60,) and mask.any() and not mask.all()
 
 
@@ -69,7 +68,6 @@ def test_many_classes_and_an_absent_one():
         ({"subset": 0.0}, "between 0 and 1"),
         ({"subset": float("nan")}, "between 0 and 1"),
         ({"subset": 0.2}, "medoids cannot serve"),
-        ({"threshold": -1}, "threshold"),
         ({"y": np.array([0, 1])}, "do not fit"),
         ({"y": np.array([0, -1, 0])}, "-1"),
         ({"y": np.array([], np.int64), "gradients": np.zeros((0, 2), np.float32)}, "do not fit"),
@@ -78,4 +76,4 @@ def test_many_classes_and_an_absent_one():
 def test_bad_input_is_refused(change, word):
     values = {"gradients": np.zeros((3, 2), np.float32), "y": np.array([0, 1, 1]), "subset": 0.7, **change}
     with pytest.raises(FedgroupError, match=word):
-        kept(generator=rng(0, "s"), **values)
+        cluster_sizes(generator=rng(0, "s"), **values)

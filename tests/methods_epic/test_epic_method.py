@@ -14,7 +14,7 @@ from fedgroup.errors import FedgroupError
 from fedgroup.gradients import last_layer_gradients
 from fedgroup.methods.epic import EPIC, members
 from fedgroup.methods.erm import ERM
-from fedgroup.methods.facility import kept
+from fedgroup.methods.facility import cluster_sizes
 from fedgroup.record import Run, read_json, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, to_dict
@@ -115,7 +115,8 @@ def test_a_run_by_hand(tmp_path, used):
     for epoch in range(EPOCHS):
         stay = np.ones(84, np.bool_)
         if epoch:
-            stay = kept(last_layer_gradients(model, data), data.y, 0.3, rng(0, "epic", epoch))
+            gradients = last_layer_gradients(model, data)
+            stay = cluster_sizes(gradients, data.y, 0.3, rng(0, "epic", epoch)) > 1
         alive = np.flatnonzero(stay & (trained == epoch))  # trained in every epoch so far
         if epoch:
             found, gone = used[epoch - 1]

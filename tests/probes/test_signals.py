@@ -16,18 +16,10 @@ from fedgroup.errors import FedgroupError
 from fedgroup.gradients import proxies
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.erm import ERM
-from fedgroup.methods.facility import kept
+from fedgroup.methods.facility import class_budgets, medoids
 from fedgroup.methods.jtt import JTT
-from fedgroup.probes.signals import (
-    DISCRETE,
-    cluster_sizes,
-    forgetting,
-    losses,
-    measure_signals,
-    outputs,
-    separate,
-    signals,
-)
+from fedgroup.probes.separation import Signals, separate
+from fedgroup.probes.signals import DISCRETE, eliminations, forgetting, losses, outputs, signals
 from fedgroup.record import read_json
 from fedgroup.seeding import rng
 from fedgroup.task import prepared_splits
@@ -87,8 +79,11 @@ def test_cluster_sizes_are_those_of_the_selection():
     rows = np.random.default_rng(0).normal(0, 3, (200, 2)).astype(np.float32)
     y = (np.arange(200) % 3 == 0).astype(np.int64)
     gradients = proxies(rows, y)
-    sizes = cluster_sizes(gradients, y, SELECT, 4, 7)
-    assert np.array_equal(sizes > 1, kept(gradients, y, 0.3, rng(4, "epic", 7)))
+    sizes = SELECT.cluster_sizes(gradients, y, 4, 7)
+    budgets = class_budgets([133, 67], 60, rng(4, "epic", 7))
+    for label, budget in enumerate(budgets.tolist()):
+        joined = medoids(gradients[y == label], budget).cluster
+        assert np.array_equal(sizes[y == label], np.bincount(joined)[joined])
     assert sum(1 / sizes) == pytest.approx(60)  # every cluster counts once, and none is empty here
 
 
@@ -116,7 +111,9 @@ def test_signals_by_hand():
     assert np.array_equal(found["forgetting"], np.where(right.any(0), lost, 3))
     assert np.array_equal(found["isolation"], found["cluster_size"] == 1)
     assert 0 < found["isolation"].sum() < 84
-    assert set(found) == set(DISCRETE) and all(values.dtype == np.float64 for values in found.values())
+    assert set(found) == set(DISCRETE) - {"elimination"} and all(
+        values.dtype == np.float64 for values in found.values()
+    )
 
 
 def test_outputs_are_made_once_and_continued(trained):
@@ -131,12 +128,12 @@ def test_outputs_are_made_once_and_continued(trained):
 def test_a_whole_report(tmp_path, trained):
     folder = centralise(task(), FIRST, tmp_path)
     assert trained == [1, 2, 3, 4]  # the run's own first phase
-    report = measure_signals(folder, SELECT, draws=50)
+    report = Signals(SELECT, draws=50).run(folder)
     assert trained[4:] == [1, 2, 3]
-    assert measure_signals(folder, SELECT, draws=50) == report
+    assert Signals(SELECT, draws=50).run(folder) == report
     assert trained[7:] == []
-    assert read_json(folder / "signals.json") == json.loads(json.dumps(report))
-    assert report["step"] == 3 and set(report["signals"]) == set(DISCRETE)
+    assert json.loads(json.dumps(report))["values"] == report["values"]
+    assert report["step"] == 3 and set(report["signals"]) == set(DISCRETE) - {"elimination"}
     data = prepared_splits(task()).train
     errors = arrays(folder, "selection-amplify")["found"]
     for tier, groups in data.info.tiers.items():
@@ -150,6 +147,11 @@ def test_a_whole_report(tmp_path, trained):
     lrg = loss[(data.group == 2) & ~data.poison]
     wins = [(p > other) + 0.5 * (p == other) for p in loss[data.poison] for other in lrg]
     found = report["signals"]["loss"]["LRG-1"]
+    idnf, values = read_json(folder / "result.json")["idnf"], report["values"]
+    assert values["gap"] == pytest.approx(abs(idnf["poisons"] - idnf["LRG-1"]))
+    assert values["bound"] == pytest.approx(values["gap"])  # misclassification takes two values only
+    assert (values["selected poisons"], values["selected LRG-1"]) == (idnf["poisons"], idnf["LRG-1"])
+    assert values["tv loss"] == pytest.approx(100 * found["total_variation"]["value"])
     assert found["auc"]["value"] == pytest.approx(np.mean(wins)) and not found["discrete"]
 
 
@@ -160,17 +162,45 @@ def test_an_absent_tier_is_left_out():
     assert set(separate(values, data, 0, draws=10)["loss"]) == {"LRG-1", "HRG"}
 
 
+def test_eliminations_by_hand():
+    def line(step, poisons, lrg):
+        return {"kind": "eliminate", "step": step, "used": {"poisons": [poisons, 4], "LRG-1": [lrg, 3]}}
+
+    found = eliminations([line(1, 1, 0), {"kind": "amplify"}, line(2, 1, 2), line(4, 3, 2)], 5)
+    assert found["poisons"].tolist() == [1, 4, 4, 5] and found["LRG-1"].tolist() == [2, 2, 5]
+    assert eliminations([], 5) == {}
+
+
+def test_the_epochs_of_elimination_of_an_epic_run(tmp_path):
+    folder = centralise(task(), SELECT, tmp_path)
+    report = Signals(draws=50).run(folder)
+    result, values = read_json(folder / "result.json"), report["values"]
+    assert set(report["signals"]) == {"elimination"} and set(report["signals"]["elimination"]) == {
+        "LRG-1", "LRG-2", "HRG",
+    }  # fmt: skip
+    assert values["gap"] == pytest.approx(abs(result["elmf"]["poisons"] - result["elmf"]["LRG-1"]))
+    assert values["gap"] <= values["bound"] + 1e-9  # at the end, and after any selection before
+    for selection in result["selections"]:
+        assert abs(selection["elmf"]["poisons"] - selection["elmf"]["LRG-1"]) <= values["bound"] + 1e-9
+    with pytest.raises(FedgroupError, match="case ideal, which looks at groups"):
+        Signals().run(centralise(task(), replace(SELECT, case="ideal"), tmp_path))
+    with pytest.raises(FedgroupError, match="trained without poisons"):
+        Signals().run(centralise(replace(task(), inject=False), SELECT, tmp_path))
+
+
 def test_refusals(tmp_path):
+    with pytest.raises(FedgroupError, match="draws must be at least 1"):
+        Signals(draws=0)
     folder = centralise(task(), ERM(), tmp_path)
-    with pytest.raises(FedgroupError, match="ran erm, which has no first phase.*give a run of jtt"):
-        measure_signals(folder)
+    with pytest.raises(FedgroupError, match="ran erm, which has no signal.*give a run of jtt or epic"):
+        Signals().run(folder)
     clean = centralise(replace(task(), inject=False), FIRST, tmp_path)
     with pytest.raises(FedgroupError, match="trained without poisons"):
-        measure_signals(clean)
+        Signals().run(clean)
     federated = run(Experiment.of(experiment()), tmp_path)
     with pytest.raises(FedgroupError, match="ran a federated strategy"):
-        measure_signals(federated)
+        Signals().run(federated)
     with pytest.raises(FedgroupError, match="not a finished run"):
-        measure_signals(tmp_path)
+        Signals().run(tmp_path)
     with pytest.raises(FedgroupError, match="own outputs: set no_bias"):
         signals(make_stage(task()), 1, EPIC(no_bias=True), 0)

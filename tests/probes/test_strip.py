@@ -12,6 +12,7 @@ from torch import nn
 from fedgroup.dataset import GroupedDataset, GroupInfo
 from fedgroup.errors import FedgroupError
 from fedgroup.probes import NAMES
+from fedgroup.probes.measure import StripProbe
 from fedgroup.probes.strip import FALSE_REJECTION_RATES, Strip, entropy_bits
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve
@@ -163,7 +164,7 @@ def test_the_model_is_left_as_it_was():
 
 def test_it_is_a_component():
     strip = build(resolve(NAMES, "strip"), {"overlays": 10, "blend": "saturate"})
-    assert strip == Strip(overlays=10, blend="saturate")
+    assert strip == StripProbe(overlays=10, blend="saturate")
 
 
 @pytest.mark.parametrize(
