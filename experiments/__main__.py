@@ -44,6 +44,8 @@ Root = Annotated[str | None, typer.Option(help="Folder of the data set's files (
 Results = Annotated[
     Path, typer.Option(help="Where run directories and reports live.", envvar="FEDGROUP_RESULTS")
 ]
+Jobs = Annotated[int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: CUDA where there is one.")]
 Select = Annotated[str, typer.Option(help="Which round is reported: best_val_wga, final or last10.")]
 
 
@@ -112,7 +114,9 @@ def show(
 
 @app.command()
 def run(
-    table: TableArg,
+    tables: Annotated[
+        list[str], typer.Argument(help="Tables, or `all` for every table and figure of the paper.")
+    ],
     scale: Scale = None,
     seeds: Seeds = None,
     set_: Sets = None,
@@ -120,9 +124,7 @@ def run(
     data: Data = None,
     root: Root = None,
     results: Results = Path("results"),
-    jobs: Annotated[
-        int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")
-    ] = 0,
+    jobs: Jobs = 0,
     workers: Annotated[
         int, typer.Option(help="Clients of a run that train side by side, on Ray; 1 = no Ray.")
     ] = 1,
@@ -139,28 +141,43 @@ def run(
     tensorboard: Annotated[
         Path | None, typer.Option(help="Write TensorBoard events of every run to this folder.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: CUDA where there is one.")
-    ] = None,
+    device: Device = None,
     select: Select = "best_val_wga",
 ) -> None:
-    """Run what is missing of a table, with live progress, then report it.
+    """Run what is missing of tables, with live progress, then report them. What they share runs once.
 
     Interrupt it at any time: the same command goes on where it stopped.
     """
     from clients.resources import Resources
-    from experiments.show import run_table
+    from experiments.table import of_the_paper
+
+    resources = Resources(workers, gpus_per_client, threads, ray_address)
+    names = of_the_paper() if tables == ["all"] else tables
+    chosen = [_table(name, scale, seeds, set_, rule, data, root) for name in names]
+    together = "all" if tables == ["all"] else "-".join(names)
+    _run(chosen, results, jobs, select, device, resources, tensorboard, together)
+
+
+def _run(
+    tables: list[Any],
+    results: Path,
+    jobs: int,
+    select: str,
+    device: str | None,
+    resources: Any,
+    tensorboard: Path | None = None,
+    together: str = "",
+) -> None:
+    from experiments.show import run_tables
     from fedgroup.device import cores
 
     if jobs < 0:
         raise FedgroupError(f"--jobs must be at least 0, got {jobs}")
     if device is not None:
         os.environ["FEDGROUP_DEVICE"] = device
-    resources = Resources(workers, gpus_per_client, threads, ray_address)
-    side = jobs or max(1, cores() // (workers * threads))
-    chosen = _table(table, scale, seeds, set_, rule, data, root)
+    side = jobs or max(1, cores() // (resources.workers * resources.threads))
     try:
-        code = run_table(chosen, results, side, select, resources, tensorboard)
+        code = run_tables(tables, results, side, select, resources, tensorboard, together)
     except KeyboardInterrupt:
         sys.stderr.write("\nfedgroup: interrupted; the same command goes on where it stopped\n")
         raise typer.Exit(130) from None
@@ -200,7 +217,9 @@ def status(
 
 @app.command()
 def report(
-    table: TableArg,
+    tables: Annotated[
+        list[str], typer.Argument(help="Tables, or `all` for every table with a finished run.")
+    ],
     scale: Scale = None,
     seeds: Seeds = None,
     set_: Sets = None,
@@ -210,23 +229,81 @@ def report(
     results: Results = Path("results"),
     select: Select = "best_val_wga",
 ) -> None:
-    """Print a table from the finished runs and write Markdown, CSV and figures."""
-    from experiments.show import print_report
+    """Print tables from the finished runs and write a page, Markdown, CSV, LaTeX and figures.
 
-    print_report(_table(table, scale, seeds, set_, rule, data, root), results, select)
+    Everything goes to RESULTS/reports/TABLE; several tables also make one page of all in RESULTS/reports.
+    """
+    from experiments.report.printed import print_reports, reportable
+    from experiments.show import make_console
+
+    options = (scale, seeds, set_, rule, data, root)
+    chosen = reportable(tables, lambda name: _table(name, *options), results)
+    name = "all" if tables == ["all"] else "-".join(table.name for table in chosen)
+    print_reports(chosen, results, select, make_console(), name)
 
 
 @app.command()
 def check(
-    rule: Annotated[str, typer.Argument(help="An aggregation rule: my_pkg.mod:MyRule, or a short name.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A rule, attack, method, data set or partition: my_pkg.mod:Mine, or its name."),
+    ],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the rule, e.g. --set f=3. Repeatable.")
+        list[str] | None, typer.Option("--set", help="A setting of it, e.g. --set f=3. Repeatable.")
     ] = None,
 ) -> None:
-    """Check a rule against the public contract: order, shapes, inputs, state, cohort size, influence."""
-    from experiments.catalogue import check_rule
+    """Check a component against the public contract of its family, which is told by its methods."""
+    from experiments.check import check_named
 
-    raise typer.Exit(check_rule(rule, set_ or []))
+    raise typer.Exit(check_named(name, set_ or []))
+
+
+@app.command()
+def audit(
+    name: Annotated[
+        str | None, typer.Argument(help="A rule or a Flower strategy, e.g. my_pkg.mod:MyStrategy.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="A centralized method in place of a rule.")] = None,
+    attack: Annotated[str | None, typer.Option(help="An attack on samples or on updates.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="A data set.")] = None,
+    root: Annotated[str | None, typer.Option(help="Folder of the data set's files.")] = None,
+    scale: Scale = None,
+    seeds: Seeds = None,
+    set_: Sets = None,
+    results: Results = Path("results"),
+    jobs: Jobs = 0,
+    device: Device = None,
+    select: Select = "best_val_wga",
+) -> None:
+    """Check your own against its contract, run it beside the built-in ones, and write a verdict on it.
+
+    A rule meets FedAvg, median, trimmed mean and norm clipping on two partitions, clean and attacked: 20 runs
+    with one seed. --seeds 0,1,2 gives intervals.
+    """
+    from clients.resources import Resources
+    from experiments.audit import audit_table
+
+    given = {"NAME": name, "--method": method, "--attack": attack, "--dataset": dataset}
+    table = audit_table(given, root, scale, _seeds(seeds), set_ or [])
+    _run([table], results, jobs, select, device, Resources())
+
+
+@app.command("probe")
+def probe_(
+    name: Annotated[str, typer.Argument(help="A probe: strip, signals, or my_pkg.mod:MyProbe.")],
+    run_: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the probe, e.g. --set overlays=20. Repeatable."),
+    ] = None,
+) -> None:
+    """Measure the model of a finished run (its directory: see `fedgroup show`); prints the numbers.
+
+    The whole report is kept beside the run's records, where tables find it.
+    """
+    from experiments.probe import print_probe
+
+    print_probe(name, run_, set_ or [])
 
 
 @data_app.command("prepare")

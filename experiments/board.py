@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.launch import Watched
 from fedgroup.errors import FedgroupError
-from fedgroup.record import read_lines
+from fedgroup.record import SECONDS, read_lines
 from fedgroup.selection import counts
 
 
@@ -46,7 +46,7 @@ class Board:
                 self._written[name] = row["round"]
         for row in read_lines(folder, "timing"):
             if row["round"] > done:
-                for key in ("train", "transfer", "aggregate", "evaluate", "record"):
+                for key in SECONDS:
                     if key in row:
                         writer.add_scalar(f"seconds/{key}", row[key], row["round"])
         writer.flush()

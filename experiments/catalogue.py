@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,13 @@ import strategies
 from experiments.show import labelled, make_console
 from experiments.table import Table, describe, names
 from fedgroup import attacks, data, methods, model
+from fedgroup.contract.family import family, load
 from fedgroup.data import partition
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.record import status
 from fedgroup.spec import build, merge, override, parse, resolve, short_name, to_dict
 from fedgroup.task import Task, load_splits, prepared_splits
-from strategies.contract import check_aggregator
 
 FAMILIES = {
     "data sets (task.data)": data.NAMES,
@@ -45,10 +44,7 @@ def catalogue() -> None:
     console = make_console()
     for title, rows in [
         ("tables (fedgroup run NAME)", [(name, describe(name)) for name in names()]),
-        *(
-            (family, [(n, _first_line(resolve(known, n))) for n in known])
-            for family, known in FAMILIES.items()
-        ),
+        *((title, [(n, _first_line(resolve(known, n))) for n in known]) for title, known in FAMILIES.items()),
     ]:
         grid = RichTable(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
         for row in rows:
@@ -59,20 +55,31 @@ def catalogue() -> None:
 
 def settings(name: str) -> None:
     """Print the settings of one component with their defaults and meaning."""
-    for family, known in FAMILIES.items():
-        if name in known or ":" in name:
-            cls = resolve(known, name)
-            console = make_console()
-            console.print(f"[bold]{name}[/bold]  {family}\n{inspect.getdoc(cls) or ''}\n", highlight=False)
-            grid = RichTable("setting", "default", "meaning", box=None, title_justify="left")
-            notes = _field_notes(cls)
-            for field in dataclasses.fields(cls):
-                if field.init:
-                    default = getattr(cls(), field.name) if _has_defaults(cls) else "(required)"
-                    grid.add_row(field.name, str(default), notes.get(field.name, ""))
-            console.print(grid)
+    if ":" in name:
+        _print_settings(name, family(name), load(name))
+        return
+    for title, known in FAMILIES.items():
+        if name in known:
+            _print_settings(name, title, resolve(known, name))
             return
     raise unknown("component", name, [n for known in FAMILIES.values() for n in known])
+
+
+def _print_settings(name: str, title: str, cls: type[Any]) -> None:
+    console = make_console()
+    console.print(f"[bold]{name}[/bold]  {title}\n{inspect.getdoc(cls) or ''}\n", highlight=False)
+    if not dataclasses.is_dataclass(cls):  # a Flower strategy
+        console.print(
+            f"Its settings are the arguments of {cls.__name__}{inspect.signature(cls)}", highlight=False
+        )
+        return
+    grid = RichTable("setting", "default", "meaning", box=None, title_justify="left")
+    notes = _field_notes(cls)
+    for field in dataclasses.fields(cls):
+        if field.init:
+            default = getattr(cls(), field.name) if _has_defaults(cls) else "(required)"
+            grid.add_row(field.name, str(default), notes.get(field.name, ""))
+    console.print(grid)
 
 
 def _has_defaults(cls: Any) -> bool:
@@ -147,25 +154,6 @@ def _dataset(name: str, root: Path | None) -> Any:
     return build(Task, {"data": settings}, "task").data
 
 
-def check_rule(name: str, assignments: list[str]) -> int:
-    """Print one line per check of the contract; returns 1 where one failed."""
-    settings: dict[str, Any] = {}
-    for assignment in assignments:
-        settings = merge(settings, override(assignment))
-    rule = build(resolve(strategies.NAMES, name), settings, name)
-    logging.getLogger("flwr").setLevel(logging.ERROR)
-    console = make_console()
-    failed = 0
-    for check, question, seen in check_aggregator(rule):
-        failed += seen is not None
-        mark = "[green]✓[/green]" if seen is None else "[red]✗[/red]"
-        console.print(f"{mark} {check}: {question}", highlight=False)
-        if seen is not None:
-            console.print(f"    {seen}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{failed} checks failed" if failed else "all checks passed", highlight=False)
-    return 1 if failed else 0
-
-
 def prepare_data(name: str, root: Path | None) -> None:
     """Download where possible, decode into the bank, and print the group counts."""
     from fedgroup.data.prepare import prepare
@@ -233,7 +221,7 @@ def _attacked_task(dataset: Any, attack: str, sets: Sequence[str]) -> Task:
 
 def _draw_matching(task: Task, out: Path) -> None:
     """Write gradient matching's loss curve beside the picture."""
-    from experiments.figure import matching_loss
+    from experiments.figures.matching import matching_loss
     from fedgroup.attacks.gradient_matching import GradientMatching, brew
 
     if isinstance(task.attack, GradientMatching):

@@ -64,7 +64,8 @@ class Experiment:
 
     def reference(self) -> "Experiment | None":
         """The clean run with which an attack's success is compared; None where it needs none."""
-        if not getattr(self.task.attack, "reference", False) or not self.task.inject:
+        asked = any(getattr(self.task.attack, name, False) for name in ("paired", "reference"))
+        if not asked or not self.task.inject:
             return None
         return replace(self, task=replace(self.task, inject=False))
 

@@ -1,21 +1,83 @@
-"""`flwr run` with an honest exit code: Flower's own command ends with 0 also where the app failed."""
+"""`flwr run` with an honest exit code, and whole tables over a SuperLink.
+
+Flower's own command ends with 0 also where the app failed.
+"""
 
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from experiments.experiment import Experiment
+from experiments.labels import labelled
+from experiments.show import print_report
+from experiments.table import Table
 from fedgroup.errors import FedgroupError
+from fedgroup.record import status
 
 COMPLETED = "finished:completed"
 
 
-def flower_run(arguments: Sequence[str]) -> int:
-    """Run `flwr run . ARGUMENTS --stream`, then ask Flower how it ended; returns 0 only for completed."""
+def flower_table(table: Table, connection: str, results: Path, timeout: float, app: Path) -> int:
+    """Run what is missing of a table over a SuperLink, one run after the other, then report it.
+
+    The ServerApp writes to `results`, so this command and the SuperLink must see the same folder. Returns 1
+    where a run failed; the same command goes on with what is missing, from the last checkpoints.
+    """
+    failed = []
+    for experiment, label in labelled(table):
+        if experiment.method is not None:
+            raise FedgroupError(f"{label} is a centralized method: `fedgroup run` trains it without Flower")
+        if status(results / experiment.id) == "done":
+            continue
+        print(f"{label} ({experiment.id})", flush=True)
+        if submit(experiment, connection, results, timeout, app):
+            failed.append(label)
+    if len(failed) < len(table.rows):
+        print_report(table, results, "best_val_wga")
+    if failed:
+        sys.stderr.write(f"fedgroup: {len(failed)} runs failed: {'; '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+def submit(experiment: Experiment, connection: str, results: Path, timeout: float, app: Path) -> int:
+    """Submit one experiment as a whole; the app's own defaults are blanked, so that its spec rules."""
+    values: dict[str, str | float] = dict.fromkeys(_run_config_keys(app), "")
+    values |= {"spec": experiment.to_json(), "results": str(results.resolve()), "timeout": timeout}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.toml"
+        path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        return flower_run([connection, "--run-config", str(path)], app)
+
+
+def _run_config_keys(app: Path) -> list[str]:
+    """Dotted keys of the app's run config; Flower takes no others."""
+    try:
+        project = tomllib.loads((app / "pyproject.toml").read_text(encoding="utf-8"))
+        config = project["tool"]["flwr"]["app"]["config"]
+    except (OSError, ValueError, KeyError) as error:
+        raise FedgroupError(
+            f"{app} holds no Flower app ({error}): run this in fedgroup's folder, where pyproject.toml lies"
+        ) from error
+    return _dotted(config)
+
+
+def _dotted(values: Mapping[str, Any], where: str = "") -> list[str]:
+    keys = []
+    for key, value in values.items():
+        keys += _dotted(value, f"{where}{key}.") if isinstance(value, dict) else [where + key]
+    return keys
+
+
+def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
+    """Run `flwr run APP ARGUMENTS --stream`, then ask Flower how it ended; returns 0 only for completed."""
     flwr = str(Path(sys.executable).with_name("flwr"))
-    command = [flwr, "run", ".", *arguments, "--stream"]
+    command = [flwr, "run", str(app), *arguments, "--stream"]
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except OSError as error:

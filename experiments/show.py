@@ -22,12 +22,14 @@ from rich.table import Table as RichTable
 from clients.resources import Resources
 from experiments.board import Board
 from experiments.experiment import Experiment
+from experiments.labels import labelled as labelled
 from experiments.launch import Watched, launch, look
 from experiments.memory import check, estimate
-from experiments.report import cells, footer, lines, write
+from experiments.probe import measure_table
+from experiments.report.printed import print_reports
 from experiments.table import Table
 from fedgroup.errors import unknown
-from fedgroup.record import status
+from fedgroup.record import SECONDS, status
 from fedgroup.selection import RULES, counts
 
 
@@ -37,37 +39,13 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=200)
 
 
-PARTS = ("train", "transfer", "aggregate", "evaluate")
+PARTS = SECONDS[:-1]
+"""Parts shown of a round: all but its record, which is that of the round before."""
 MARKS = {"waiting": "·", "running": "▶", "done": "✓", "failed": "✗"}
 
 
-def labelled(table: Table) -> list[tuple[Any, str]]:
-    """Distinct experiments of a table (and the baselines its drops need) with a printable name."""
-    named: dict[str, tuple[Any, str]] = {}
-    for row in table.rows:
-        for experiment in row.experiments:
-            seed = f" seed {experiment.task.seed}" if len(row.experiments) > 1 else ""
-            named.setdefault(experiment.id, (experiment, ", ".join(_words(row.label)) + seed))
-    for row in table.rows:
-        for experiment in row.experiments:
-            base = experiment.baseline()
-            named.setdefault(base.id, (base, f"FedAvg (baseline of {', '.join(_words(row.label))})"))
-            for run in (experiment, base):
-                clean = run.reference()
-                if clean is not None:
-                    named.setdefault(clean.id, (clean, f"{', '.join(_words(row.label))} without poisons"))
-    return list(named.values())
-
-
-def _words(label: dict[str, str]) -> list[str]:
-    return [
-        {"yes": "IID", "no": "non-IID"}.get(value.lower(), value) if key.upper().startswith("IID") else value
-        for key, value in label.items()
-    ]
-
-
-def prepare(table: Table, console: Console, threads: int) -> None:
-    """Load every data set, attack and partition of a table once, before any worker starts.
+def prepare(experiments: Sequence[Experiment], console: Console, threads: int) -> None:
+    """Load every data set, attack and partition once, before any worker starts.
 
     Errors come early, and poisons are made on as many threads as clients train with: they are the same
     whoever makes them.
@@ -79,7 +57,7 @@ def prepare(table: Table, console: Console, threads: int) -> None:
 
     pick()
     seen = set()
-    for experiment in table.experiments():
+    for experiment in experiments:
         task = experiment.task
         if task.data not in seen:
             seen.add(task.data)
@@ -97,27 +75,32 @@ def prepare(table: Table, console: Console, threads: int) -> None:
         malicious_clients(task)
 
 
-def run_table(
-    table: Table,
+def run_tables(
+    tables: Sequence[Table],
     results: Path,
     jobs: int,
     select: str,
     resources: Resources,
     board: Path | None = None,
+    name: str = "",
 ) -> int:
-    """Run what is missing, show progress, report; returns the exit code (1 where a run failed)."""
+    """Run what is missing, show progress, report; returns the exit code (1 where a run failed).
+
+    A run that several tables share is run once; several tables also make one page, called `name`.
+    """
     console = make_console()
     if select not in RULES:
         raise unknown("selection rule", select, RULES)
     started = time.monotonic()
-    runs = labelled(table)
+    runs = _all_runs(tables)
     todo = [e for e, _ in runs if status(results / e.id) != "done"]
+    title = tables[0].title if len(tables) == 1 else f"{len(tables)} tables"
     console.print(
-        f"[bold]{table.title}[/bold]  {len(runs)} runs, {len(runs) - len(todo)} done, {jobs} side by side"
+        f"[bold]{title}[/bold]  {len(runs)} runs, {len(runs) - len(todo)} done, {jobs} side by side"
     )
     if todo:
-        prepare(table, console, resources.threads)
-        _check_memory([experiment for experiment, _ in runs if experiment in todo], jobs, resources, console)
+        prepare(todo, console, resources.threads)
+        _check_memory(todo, jobs, resources, console)
     watched = _watch(runs, results, jobs, console, resources, board) if todo else []
     failed = [run for run in watched if run.state == "failed"]
     for run in failed:
@@ -126,11 +109,24 @@ def run_table(
             soft_wrap=True,
             highlight=False,
         )
-    if any(status(results / e.id) == "done" for e, _ in runs):
-        print_report(table, results, select, console)
+    begun = [t for t in tables if any(status(results / e.id) == "done" for e in t.experiments())]
+    for table in begun:
+        measure_table(table, results, console, resources.threads)
+    if begun:
+        print_reports(begun, results, select, console, name)
     if todo and not failed:
         console.print(f"{len(todo)} runs in {(time.monotonic() - started) / 60:.1f} minutes")
     return 1 if failed else 0
+
+
+def _all_runs(tables: Sequence[Table]) -> list[tuple[Experiment, str]]:
+    """Distinct runs of the tables with their names; of several tables with that of the first table too."""
+    named: dict[str, tuple[Experiment, str]] = {}
+    for table in tables:
+        for experiment, label in labelled(table):
+            text = label if len(tables) == 1 else f"{table.name}: {label}"
+            named.setdefault(experiment.id, (experiment, text))
+    return list(named.values())
 
 
 def _check_memory(todo: Sequence[Experiment], jobs: int, resources: Resources, console: Console) -> None:
@@ -180,7 +176,7 @@ def _watch(
 
 def _grid(watched: Sequence[Watched]) -> RichTable:
     grid = RichTable(box=None, pad_edge=False)
-    for head in ("", "run", "round", "WGA", "ACC", "s/round", "train/transfer/aggregate/evaluate"):
+    for head in ("", "run", "round", "WGA", "ACC", "s/round", "/".join(PARTS)):
         grid.add_column(head, justify="left" if head in ("", "run") else "right")
     for run in watched:
         numbers = ("", "")
@@ -255,17 +251,4 @@ def print_status(table: Table, results: Path) -> None:
 
 def print_report(table: Table, results: Path, select: str, console: Console | None = None) -> None:
     """Print the table, write its files, and say where they are."""
-    console = console or make_console()
-    found = lines(table, results, select)
-    notes = footer(table, found, results, select)
-    head, body = cells(table, found)
-    grid = RichTable(title=table.title, title_justify="left")
-    for name in head:
-        grid.add_column(name, justify="left" if name in table.rows[0].label or name == "notes" else "right")
-    for row in body:
-        grid.add_row(*row)
-    console.print(grid)
-    for line in notes:
-        console.print(f"  {line}", style="dim", soft_wrap=True, highlight=False)
-    files = write(table, results, select)
-    console.print(f"Written: {', '.join(str(file) for file in files)}", soft_wrap=True, highlight=False)
+    print_reports([table], results, select, console or make_console())

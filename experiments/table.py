@@ -10,22 +10,30 @@ rows: [{label: {METHOD: Median, IID: yes}, set: {federation: {aggregator: median
                         the scales it exists at; both hold for scales that extend theirs)
 vary: [{label: {CASE: IDEAL}, set: {method: {case: ideal}}}, ...]   every row in each of these variants
 columns: [wga, acc_adjusted, asr]   what is printed; default: by what the runs measure
+probes: [strip]         what is measured on the finished runs (fedgroup/probes)
+baseline: {name: ERM, set: {method: erm}}   what drops are taken against: the row with these settings laid
+                        over it; default: FedAvg, and no baseline for centralized methods
 seeds: [0, 1, 2]
 paper: table9.csv       the paper's numbers, matched by the label columns
 """
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from experiments.added import added
 from experiments.experiment import Experiment
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.spec import merge, override, parse, read, to_dict
+from fedgroup.spec import merge, override, read
 
-KEYS = {"title", "note", "base", "scales", "scale", "rows", "vary", "columns", "seeds", "paper"}
+KEYS = {
+    *("title", "note", "base", "scales", "scale", "rows", "vary", "columns", "probes", "seeds", "paper"),
+    "baseline",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,10 @@ class Row:
 
     label: dict[str, str]
     experiments: tuple[Experiment, ...]
+    baselines: tuple[Experiment, ...]
+    """What each experiment is compared with; itself where it is a baseline."""
+    audited: bool = False
+    """Somebody's own, added to the table: the report begins with a verdict on it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,10 @@ class Table:
     """The paper's cells by label values; empty where the paper has no such table."""
     columns: tuple[str, ...]
     """Metrics to print; empty: by what the runs measure."""
+    probes: tuple[str | dict[str, Any], ...]
+    """Measurements on finished runs: a probe's name, or a mapping with `use` and its settings."""
+    against: str
+    """What the baselines are called."""
     origin: dict[str, str]
     """Which layer each setting that is not a default came from (dotted path -> layer)."""
 
@@ -64,6 +80,12 @@ def names() -> list[str]:
     return sorted(
         entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
     )
+
+
+def of_the_paper() -> list[str]:
+    """Tables and figures of the paper, in its order."""
+    found = [match for name in names() if (match := re.fullmatch(r"(figure|table)(\d+)", name))]
+    return [match[0] for match in sorted(found, key=lambda match: (match[1] != "table", int(match[2])))]
 
 
 def _file(name: str) -> Path:
@@ -89,11 +111,14 @@ def load(
     data: Mapping[str, Any] | None = None,
     assignments: Sequence[str] = (),
     rules: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    own: Mapping[str, Any] | None = None,
 ) -> Table:
     """Read a table and resolve every row: base < scale < data < row < assignments.
 
-    `rules` adds rows: each rule (a name, an import path, or a YAML mapping with `use`) beside every
-    FedAvg baseline of the table.
+    `rules` and `methods` add rows: each rule or centralized method (a name, an import path, or a YAML
+    mapping with `use`) beside every distinct baseline of the table. `own` are settings in place of the
+    base's, under those of the rows.
     """
     path = _file(name)
     values = read(path)
@@ -108,6 +133,8 @@ def load(
     layers = [("base", values.get("base") or {}), *((f"scale {link}", scales[link]) for link in chain)]
     if data is not None:
         layers.append(("--data", {"task": {"data": dict(data)}}))
+    if own is not None:
+        layers.append(("own", dict(own)))
     over: dict[str, Any] = {}
     for assignment in assignments:
         over = merge(over, override(assignment))
@@ -118,7 +145,8 @@ def load(
         origin |= dict.fromkeys(_paths(settings), layer)
     origin |= dict.fromkeys(_paths(over), "--set")
     used = tuple(seeds if seeds is not None else values.get("seeds") or [0])
-    rows = []
+    compared = values.get("baseline") or {}
+    rows: list[Row] = []
     for entry in _variants(values.get("rows") or [], values.get("vary") or []):
         if entry.get("only") and chosen not in entry["only"]:
             continue
@@ -132,11 +160,13 @@ def load(
             runs = tuple(Experiment.of(merge(settings, {"task": {"seed": seed}})) for seed in used)
         except FedgroupError as error:
             raise FedgroupError(f"{path.name}, row {' '.join(label.values())}: {error}") from error
-        rows.append(Row(label, runs))
+        rows.append(Row(label, runs, tuple(_baseline(run, compared) for run in runs)))
     if not rows:
         raise FedgroupError(f"{path.name} has no rows")
     _refuse_equal_rows(rows, path.name)
-    rows += [row for rule in rules for row in _added(rows, rule)]
+    shipped = tuple(rows)
+    rows += [row for rule in rules for row in added(shipped, rule, "rule")]
+    rows += [row for method in methods for row in added(shipped, method, "method")]
     paper = _paper(values.get("paper"), rows[0].label)
     return Table(
         path.stem,
@@ -147,8 +177,17 @@ def load(
         tuple(rows),
         paper,
         tuple(values.get("columns") or ()),
+        tuple(values.get("probes") or ()),
+        str(compared.get("name", "FedAvg")),
         origin,
     )
+
+
+def _baseline(run: Experiment, compared: Mapping[str, Any]) -> Experiment:
+    """The run that this one is compared with: that of the table's `baseline`, or plain FedAvg."""
+    if "set" not in compared:
+        return run.baseline()
+    return Experiment.of(merge(run.to_dict(), compared["set"]))
 
 
 def _scales(given: Any, where: str) -> dict[str, dict[str, Any]]:
@@ -201,29 +240,6 @@ def _refuse_equal_rows(rows: Sequence[Row], name: str) -> None:
                 f"{name}: rows {one} and {two} are the same run under these settings; to compare a rule of "
                 f"your own, add it as a row: --rule my_pkg.mod:MyRule"
             )
-
-
-def _added(rows: Sequence[Row], text: str) -> list[Row]:
-    """Rows for one more rule: one beside each distinct baseline, labelled with the rule and its settings."""
-    aggregator = parse(text, "--rule")
-    if not isinstance(aggregator, str | dict):
-        raise FedgroupError(f"--rule '{text}' must be a name, an import path or a mapping with `use`")
-    made = {}
-    for row in rows:
-        baseline = row.experiments[0].baseline().id
-        if row.experiments[0].method is not None:
-            raise FedgroupError("--rule adds an aggregation rule, but this table trains centralized methods")
-        if baseline in made:
-            continue
-        runs = tuple(
-            Experiment.of(merge(e.baseline().to_dict(), {"federation": {"aggregator": aggregator}}))
-            for e in row.experiments
-        )
-        rule = runs[0].federation.rule()
-        chosen = ", ".join(f"{k}={v}" for k, v in to_dict(rule, defaults=False).items())
-        title = type(rule).__name__ + (f" ({chosen})" if chosen else "")
-        made[baseline] = Row({**row.label, next(iter(row.label)): title}, runs)
-    return list(made.values())
 
 
 def _scale_of(scales: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:

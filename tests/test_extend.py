@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +70,13 @@ def done(folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> lis
     """Give the words to the real command line; runs happen in this process, which saves starting workers."""
     ran: list[tuple[Experiment, Path]] = []
 
-    def run_table(table: Table, results: Path, *_: Any) -> int:
-        ran.extend((experiment, run(experiment, results)) for experiment in table.experiments())
+    def run_tables(tables: Sequence[Table], results: Path, *_: Any) -> int:
+        for table in tables:
+            ran.extend((experiment, run(experiment, results)) for experiment in table.experiments())
         return 0
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("experiments.show.run_table", run_table)
+    monkeypatch.setattr("experiments.show.run_tables", run_tables)
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return ran

@@ -8,7 +8,7 @@ over the samples that count (`total`), per group; where the total is 0 there is 
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -27,12 +27,12 @@ _HASHED = 256
 
 
 class Attack(Protocol):
-    """A sample-level attack component. Both calls get a fresh generator from the same address."""
+    """A sample-level attack component. Both calls get a fresh generator from the same address.
 
-    paired: ClassVar[bool]
-    """True where the success rate is this run's rate minus that of the clean run of the same seed."""
-    reference: ClassVar[bool]
-    """True where a report needs the rate of the clean run beside this one's (always where paired)."""
+    Two class variables are optional, False where they are absent. paired: the success rate is this run's
+    rate minus that of the clean run of the same seed. reference: a report needs the rate of the clean run
+    beside this one's (always where paired).
+    """
 
     def poison(self, splits: Splits, rng: np.random.Generator) -> Splits:
         """The splits with a poisoned training part; raises FedgroupError where the data do not allow it."""

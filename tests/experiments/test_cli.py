@@ -57,8 +57,9 @@ def test_run_status_report_and_again(table: Path, tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr + first.stdout
     assert "4 runs, 0 done" in first.stdout
     reports = tmp_path / "results" / "reports" / "toy"
-    assert {p.name for p in reports.iterdir()} == {
-        "report.md", "summary.csv", "runs.csv", "curves.png", "groups.png", "influence.png"
+    figures = {f"{name}.{end}" for name in ("curves", "groups", "influence") for end in ("svg", "pdf", "png")}
+    assert {p.name for p in reports.iterdir()} == figures | {
+        "report.md", "summary.csv", "runs.csv", "toy.html", "toy.tex"
     }  # fmt: skip
     text = (reports / "report.md").read_text()
     assert "n = 2 seed(s) of [0, 1]" in text
@@ -222,6 +223,11 @@ def test_one_failing_run_leaves_the_others_alone(table: Path, tmp_path: Path) ->
         (["run", "demo", "--select", "best"], "no selection rule called 'best'"),
         (["run", "demo", "--device", "cuda:99"], "device 'cuda:99' is not usable here"),
         (["report", "demo"], "no run of table demo is finished"),
+        (["report", "demo", "demmo"], "no table called 'demmo'; did you mean 'demo'"),
+        (["report", "demo", "demo"], "table demo is named twice"),
+        (["report", "demo", "all"], "`all` stands for every table: give it alone"),
+        (["report", "all"], "no table has a finished run in results: start with `fedgroup run demo`"),
+        (["report", "demo", "--select", "best"], "no selection rule called 'best'"),
         (["list", "medain"], "no component called 'medain'"),
         (["data", "show", "birds"], "no component called 'birds'"),
         (["data", "show", "synthbirds", "--root", "x"], "no setting in task.data called 'root'"),

@@ -1,0 +1,84 @@
+"""Who pays: the accuracy of every group, and its drop against FedAvg where there is one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from experiments.derived import Spread
+from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
+from experiments.labels import short
+from experiments.numbers import Line
+from experiments.stored import result
+from experiments.table import Table
+
+ABOUT = (
+    "Accuracy of every group at the selected round, coloured by tier (mean over seeds; bars: sample standard "
+    "deviation). The leftmost mark of a row is its WGA."
+)
+
+
+def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
+    """The selection rule keeps the accuracy of groups (last10 does not)."""
+    return any(key.startswith("group ") for line in lines for key in line.values)
+
+
+@styled
+def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None:
+    """Draw one line of marks per row, one mark per group."""
+    shown = [line for line in lines if any(line.runs)]
+    tiers = _tiers(shown, results)
+    drops = any(line.drops for line in shown)
+    figure, (axes,) = canvas(1, 2 if drops else 1, 12 if drops else 8.5, max(2.8, 1.2 + 0.32 * len(shown)))
+    for place, line in enumerate(shown):
+        for number, (group, tier) in enumerate(tiers.items()):
+            height = place + 0.14 * (number - (len(tiers) - 1) / 2)  # equal values stay visible
+            key = f"group {group}"
+            label = f"{group} ({tier})" if place == 0 else None
+            _mark(axes[0], line.spread(key), height, tier, number, label)
+            if drops and line.drops and key in line.drops:
+                _mark(axes[1], line.drops[key].spread, height, tier, number, None)
+    rows = [line.row for line in shown]
+    for axis in axes:
+        axis.set_yticks(range(len(rows)), [short(row, table.rows) for row in rows])
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+    axes[0].set(xlabel="percent correct", xlim=(-2, 102), title="accuracy of every group")
+    if drops:
+        axes[1].set_yticklabels([])
+        axes[1].axvline(0, color=GREY, linewidth=1)
+        axes[1].set(
+            xlabel=f"points, positive = worse than {table.against}",
+            title=f"drop against {table.against}: who pays",
+        )
+    figure.legend(loc="outside lower center", ncols=4 if drops else 2)
+    save(figure, path)
+
+
+def _tiers(lines: Sequence[Line], results: Path) -> dict[str, str]:
+    """Tier by group name, over every data set of the table."""
+    found: dict[str, str] = {}
+    for line in lines:
+        for experiment in line.row.experiments:
+            dataset = (result(experiment, results) or {}).get("dataset")
+            if dataset is not None:
+                tier = {g: name for name, members in dataset["tiers"].items() for g in members}
+                found |= {name: tier.get(g, "no tier") for g, name in enumerate(dataset["groups"])}
+    return found
+
+
+def _mark(
+    axis: Axes, spread: Spread | None, height: float, tier: str, number: int, label: str | None
+) -> None:
+    if spread is None:
+        return
+    axis.errorbar(
+        spread.mean,
+        height,
+        xerr=None if np.isnan(spread.std) else spread.std,
+        fmt=MARKERS[number % len(MARKERS)],
+        color=TIERS.get(tier, GREY),
+        markersize=5,
+        elinewidth=1,
+        label=label,
+    )

@@ -1,0 +1,76 @@
+"""Could any rule tell poisons from a tier? Total variation of each signal between them, and chance."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
+from experiments.labels import short
+from experiments.numbers import Line
+from experiments.stored import optional
+from experiments.table import Table
+
+ABOUT = (
+    "Total-variation distance of a signal between poisons and a tier: no rule that looks only at the signal "
+    "can treat them more differently. Bars: 95 % bootstrap interval (first seed measured); the grey tick is "
+    "the mean under random relabelling."
+)
+FILE = "probe-signals.json"
+COLUMNS = 3
+
+
+def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
+    """Some run of the table was probed."""
+    return any(_signals(line, results) for line in lines)
+
+
+@styled
+def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None:
+    """Draw one panel per probed row, one line of marks per signal."""
+    shown = [(line, signals) for line in lines if (signals := _signals(line, results))]
+    columns = min(COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = canvas(rows, columns, 4 * columns + 1.5, 2.6 * rows + 0.6)
+    flat = [axis for line in axes for axis in line]
+    handles: dict[str, Any] = {}
+    for axis, (line, signals) in zip(flat, shown, strict=False):
+        for place, found in enumerate(signals.values()):
+            for number, (tier, values) in enumerate(found.items()):
+                handles[tier] = _mark(axis, place + 0.2 * (number - 1), tier, number, values)
+        axis.set_yticks(range(len(signals)), [signal.replace("_", " ") for signal in signals])
+        axis.set_ylim(len(signals) - 0.5, -0.5)
+        axis.set(xlim=(-0.02, 1.02), title=short(line.row, table.rows), xlabel="total variation")
+    for axis in flat[len(shown) :]:
+        axis.set_visible(False)
+    figure.legend(
+        handles.values(), [f"poisons against {tier}" for tier in handles], loc="outside lower center", ncols=4
+    )
+    save(figure, path)
+
+
+def _signals(line: Line, results: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Separability by signal and tier of the first seed that was probed; empty where none was."""
+    for experiment in line.row.experiments:
+        found = optional(results / experiment.id / FILE)
+        if found is not None:
+            signals: dict[str, dict[str, dict[str, Any]]] = found["signals"]
+            return signals
+    return {}
+
+
+def _mark(axis: Axes, place: float, tier: str, number: int, values: dict[str, Any]) -> Any:
+    """One estimate with its interval, and the level of chance."""
+    estimate = values["total_variation"]
+    low, high = estimate["value"] - estimate["low"], estimate["high"] - estimate["value"]
+    axis.plot(values["total_variation_chance"], place, "|", color=GREY, markersize=8)
+    return axis.errorbar(
+        estimate["value"],
+        place,
+        xerr=[[max(0.0, low)], [max(0.0, high)]],  # a biased statistic may lie outside its interval
+        fmt=MARKERS[number % len(MARKERS)],
+        color=TIERS.get(tier, GREY),
+        markersize=5,
+        elinewidth=1,
+    )

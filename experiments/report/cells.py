@@ -1,0 +1,105 @@
+"""The printed table: which columns, and every cell as text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from experiments.metrics import cell, headings, metric
+from experiments.numbers import ACCURACIES, Line, attacked
+from experiments.table import Table
+
+Part = Literal["label", "value", "drop", "paper", "notes"]
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the printed table."""
+
+    heading: str
+    part: Part
+    key: str
+    """Label column, metric, or column of the paper's table."""
+
+    @property
+    def full(self) -> str:
+        """Heading where columns stand without a heading over their part."""
+        return {"drop": f"{self.heading} drop", "paper": f"paper: {self.heading}"}.get(
+            self.part, self.heading
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, and the number by which a column is sorted (None for text)."""
+
+    text: str
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    """95 % t interval of a drop's mean, with two or more seeds."""
+
+
+Grid = tuple[list[Column], list[list[Cell]]]
+
+
+def grid(table: Table, found: Sequence[Line]) -> Grid:
+    """Columns and rows of the printed table; the column of notes only where there are some."""
+    labels = list(table.rows[0].label)
+    values, drops = _metrics(table, found)
+    columns = [
+        *(Column(key, "label", key) for key in labels),
+        *(Column(head, "value", key) for head, key in zip(headings(values), values, strict=True)),
+        *(Column(metric(key).heading, "drop", key) for key in drops),
+        *(Column(key, "paper", key) for key in next(iter(table.paper.values()), {}) if key not in labels),
+    ]
+    if any(line.flags for line in found):
+        columns.append(Column("notes", "notes", ""))
+    return columns, [[_cell(column, line, table) for column in columns] for line in found]
+
+
+def cells(table: Table, found: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the printed table, as text."""
+    columns, body = grid(table, found)
+    return [column.full for column in columns], [[cell.text for cell in row] for row in body]
+
+
+def _metrics(table: Table, found: Sequence[Line]) -> tuple[list[str], list[str]]:
+    """Metrics of the printed table, and those whose drops follow."""
+    measures_attack = ["asr"] if attacked(table) else []
+    drops = [*ACCURACIES, *measures_attack] if any(line.drops for line in found) else []
+    if table.columns:
+        return list(table.columns), drops
+    values = ["wga", "acc_adjusted", *measures_attack]
+    if any(line.spread("asr_base") for line in found):
+        values.append("asr_base")
+    return values, drops
+
+
+def _cell(column: Column, line: Line, table: Table) -> Cell:
+    if column.part == "label":
+        return Cell(line.row.label[column.key])
+    if column.part == "notes":
+        return Cell("; ".join(line.flags))
+    if column.part == "paper":
+        text = table.paper.get(tuple(line.row.label.values()), {}).get(column.key) or NONE
+        return Cell(text, _leading(text))
+    decimals = metric(column.key).decimals
+    if column.part == "value":
+        spread = line.spread(column.key)
+        if spread is None:
+            return Cell(NONE if any(line.runs) else "not run")
+        inner = line.spread(metric(column.key).within)
+        return Cell(cell(spread.mean, inner.mean if inner else spread.std, decimals), spread.mean)
+    drop = (line.drops or {}).get(column.key)
+    if drop is None:
+        return Cell(NONE)
+    interval = (drop.low, drop.high) if drop.spread.n > 1 else None
+    return Cell(cell(drop.spread.mean, drop.spread.std, decimals), drop.spread.mean, interval)
+
+
+def _leading(text: str) -> float | None:
+    """The mean of a cell such as '12.3 ± 4.5'; None where it is no number."""
+    try:
+        return float(text.split("±")[0])
+    except ValueError:
+        return None

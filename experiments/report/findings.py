@@ -1,0 +1,85 @@
+"""What methods find and what could be told apart, in words: tiers identified, gaps and bounds, entropies."""
+
+from collections.abc import Sequence
+
+from experiments.labels import words
+from experiments.metrics import metric, number
+from experiments.numbers import Line
+from experiments.table import Table
+
+CASE = "CASE"
+CELLS = ("poisons", "LRG-1", "LRG-2", "HRG")
+VERBS = {"idnf": "identifies", "elmf": "eliminates"}
+
+
+def findings(table: Table, done: Sequence[Line]) -> list[str]:
+    """Sentences on what the table prints of these, one per row or method."""
+    return [*_shares(table, done), *_bounds(table, done), *_entropies(table, done)]
+
+
+def _shares(table: Table, done: Sequence[Line]) -> list[str]:
+    """Whom a method finds: shares of the poisons and the tiers.
+
+    What is identified is the same in every case of a method, what is eliminated is not.
+    """
+    sentences: dict[str, str] = {}
+    for kind, verb in VERBS.items():
+        if not _prints(table, kind):
+            continue
+        for line in done:
+            shares = [
+                f"{number(spread.mean)} % of {cell}"
+                for cell in CELLS
+                if (spread := line.spread(f"{kind} {cell}"))
+            ]
+            if shares:
+                label = _label(line, with_case=kind == "elmf")
+                sentences.setdefault(f"{kind} {label}", f"{label} {verb} {_and(shares)}.")
+    return list(sentences.values())
+
+
+def _bounds(table: Table, done: Sequence[Line]) -> list[str]:
+    """How differently a method treats poisons and LRG-1, and how differently any rule on its signal could."""
+    if "bound" not in table.columns:
+        return []
+    sentences = []
+    for line in done:
+        gap, bound, chance = (line.spread(key) for key in ("gap", "bound", "chance"))
+        if gap and bound and chance:
+            sentences.append(
+                f"{_label(line)} selects poisons and LRG-1 at rates {number(gap.mean)} points apart; no rule "
+                f"on its signal can exceed {number(bound.mean)} in these samples (by chance alone "
+                f"{number(chance.mean)})."
+            )
+    return sentences
+
+
+def _entropies(table: Table, done: Sequence[Line]) -> list[str]:
+    """STRIP's entropy of the poisons and the tiers."""
+    if not _prints(table, "entropy"):
+        return []
+    decimals = metric("entropy HRG").decimals
+    sentences = []
+    for line in done:
+        found = [
+            f"{number(spread.mean, decimals)} bits for {cell}"
+            for cell in CELLS
+            if (spread := line.spread(f"entropy {cell}"))
+        ]
+        if found:
+            sentences.append(f"{_label(line)}: STRIP's entropy is {_and(found)}.")
+    return sentences
+
+
+def _prints(table: Table, family: str) -> bool:
+    """Whether columns of the family are printed; a table without columns of its own prints none."""
+    return any(column.startswith(f"{family} ") for column in table.columns)
+
+
+def _label(line: Line, with_case: bool = True) -> str:
+    label = {key: value for key, value in line.row.label.items() if with_case or key != CASE}
+    return ", ".join(words(label))
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,180 @@
+"""What a reader must know beside the numbers: every fact about the runs, with the rows it holds for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.experiment import Experiment
+from experiments.labels import which
+from experiments.metrics import number
+from experiments.numbers import Line
+from experiments.stored import environment, result, seconds
+from experiments.table import Row, Table
+from fedgroup.attacks.none import NoAttack
+from fedgroup.errors import FedgroupError
+from fedgroup.spec import to_dict
+
+
+def finished(table: Table, results: Path) -> list[tuple[Experiment, dict[str, Any]]]:
+    """Finished experiments of a table's rows and their results; refuses a table without any."""
+    done = [(e, found) for e in table.experiments() if (found := result(e, results))]
+    if not done:
+        raise FedgroupError(
+            f"no run of table {table.name} is finished: start with `fedgroup run {table.name}`"
+        )
+    return done
+
+
+def footer(table: Table, found: Sequence[Line], results: Path, select: str) -> list[str]:
+    """Notes under the printed table, one sentence or a few each."""
+    done = finished(table, results)
+    return [
+        spread_note(table, found),
+        f"Selection: {select}. ACC is weighted by the training proportions of the groups (the paper's "
+        f"convention on Waterbirds); raw ACC is plain test accuracy.",
+        *_each(
+            [row for row in table.rows if any(result(experiment, results) for experiment in row.experiments)],
+            lambda row: _data(row, table.scale, results),
+            "Data",
+        ),
+        *_each(table.rows, lambda row: _training(row.experiments[0]), "Training:"),
+        _worst_groups([found for _, found in done]),
+        *_each(table.rows, lambda row: _attack(row, table.against), "Attack"),
+        *_presets(table),
+        *_paper_note(table),
+        _versions([experiment for experiment, _ in done], results),
+    ]
+
+
+def spread_note(table: Table, found: Sequence[Line]) -> str:
+    """How many seeds stand behind a number, and what follows the ± sign."""
+    counted = sorted({sum(run is not None for run in line.runs) for line in found})
+    note = (
+        f"n = {'/'.join(str(count) for count in counted)} seed(s) of {list(table.seeds)}; "
+        f"± is the sample standard deviation (ddof=1)"
+    )
+    if not any(line.drops for line in found):
+        return f"{note}."
+    return (
+        f"{note}, for drops that of the paired differences. Drops are in percentage points, positive = worse "
+        f"than {table.against}."
+    )
+
+
+def _each(all_rows: Sequence[Row], describe: Callable[[Row], str], heading: str) -> list[str]:
+    """Distinct descriptions of rows, each with the rows that it is true for; empty ones are left out."""
+    rows: dict[str, list[Row]] = {}
+    for row in all_rows:
+        rows.setdefault(describe(row), []).append(row)
+    notes = []
+    for text, members in rows.items():
+        where = which(members, all_rows)
+        if text:
+            notes.append(f"{heading.rstrip(':')} ({where}): {text}" if where else f"{heading} {text}")
+    return notes
+
+
+def _data(row: Row, scale: str, results: Path) -> str:
+    for experiment in row.experiments:
+        found = result(experiment, results)
+        if found is not None:
+            model = type(experiment.task.model).__name__
+            return (
+                f"{found['dataset']['name']}, scale {scale or 'none'}, model {model} "
+                f"({found['parameters']:,} parameters)."
+            )
+    return ""
+
+
+def _training(experiment: Experiment) -> str:
+    train, federation = experiment.task.train, experiment.federation
+    step = f"lr {train.lr:g}, weight decay {train.weight_decay:g}, batch {train.batch_size}."
+    if experiment.method is not None:
+        return f"{train.epochs} epochs of final training, {step}"
+    clients = getattr(experiment.task.partition, "clients", "?")
+    return (
+        f"{federation.rounds} rounds, {clients} clients, {federation.fraction:g} of them per "
+        f"round, {train.epochs} local epochs, {step}"
+    )
+
+
+def _worst_groups(found: Sequence[dict[str, Any]]) -> str:
+    """How fine WGA can be: one test sample of the smallest worst group."""
+    sizes = sorted({stored["selection"]["final"]["worst_group_samples"] for stored in found})
+    held = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return (
+        f"The worst group of a run holds {held} test samples (one of {sizes[0]} is "
+        f"{number(100 / sizes[0], 2)} points of WGA)."
+    )
+
+
+def _attack(row: Row, against: str) -> str:
+    """Which attack, who carries it out, and how ASR is counted."""
+    task, federated = row.experiments[0].task, row.experiments[0].method is None
+    attack = task.attack
+    if type(attack) is NoAttack:
+        return ""
+    settings = ", ".join(f"{key} {value}" for key, value in _flat(to_dict(attack)) if value is not None)
+    who = "spread over all clients" if federated else "in the training set"
+    if federated and task.attackers.fraction:
+        who = f"held by {100 * task.attackers.fraction:g} % of the clients ({task.attackers.among})"
+    seed = "drawn anew with each seed" if task.attack_seed is None else f"attack seed {task.attack_seed}"
+    counted = (
+        "ASR is the accuracy its target group lost against the clean run of the same seed."
+        if getattr(attack, "paired", False)
+        else "ASR is the share of attacked test samples on which the attacker wins."
+    )
+    drop = ""
+    if against != "FedAvg":
+        drop = f" An ASR drop is that of {against} minus this one: positive = less attack success."
+    elif federated:
+        drop = " An ASR drop is FedAvg minus the defence: positive = the defence helps."
+    return f"{type(attack).__name__} ({settings}), poisons {who}, {seed}. {counted}{drop}"
+
+
+def _flat(settings: Mapping[str, Any], where: str = "") -> list[tuple[str, Any]]:
+    """Settings by dotted path."""
+    made = []
+    for key, value in settings.items():
+        inner = _flat(value, f"{where}{key}.") if isinstance(value, Mapping) else [(f"{where}{key}", value)]
+        made += inner
+    return made
+
+
+def _presets(table: Table) -> list[str]:
+    presets = sorted(
+        {
+            f"{next(iter(row.label.values()))}: {rule.preset}"
+            for row in table.rows
+            if (experiment := row.experiments[0]).method is None
+            and hasattr(rule := experiment.federation.rule(), "preset")
+        }
+    )
+    return [f"SparseFed presets: {'; '.join(presets)}."] if presets else []
+
+
+def _paper_note(table: Table) -> list[str]:
+    """Whether the paper's numbers may be compared in size or in direction only."""
+    if not table.paper or table.scale == "paper":
+        return []
+    return [
+        "The paper's numbers were measured on its own data and models, these at a smaller scale: compare "
+        "directions and orders, not sizes."
+    ]
+
+
+def _versions(runs: Sequence[Experiment], results: Path) -> str:
+    """Versions and hardware; what differs between runs is listed."""
+    found = [environment(experiment, results) for experiment in runs]
+
+    def all_of(values: Sequence[Any]) -> str:
+        return ", ".join(dict.fromkeys(str(value) for value in values))
+
+    minutes = sum(seconds(experiment, results) for experiment in runs) / 60
+    packages = {name: all_of([env["packages"][name] for env in found]) for name in found[0]["packages"]}
+    return (
+        f"fedgroup {packages['fedgroup']} ({all_of([env['commit'] for env in found])}), torch "
+        f"{packages['torch']}, flwr {packages['flwr']}, {all_of([env['device'] for env in found])}, "
+        f"{all_of([env['threads'] for env in found])} thread(s) per run, {minutes:.1f} minutes of run time "
+        f"in all."
+    )

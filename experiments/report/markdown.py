@@ -1,0 +1,40 @@
+"""The report of one table as Markdown."""
+
+from collections.abc import Sequence
+
+from experiments.numbers import Line
+from experiments.report.cells import cells
+from experiments.report.signals import CAPTION, COLUMNS
+from experiments.report.verdict import Verdict
+from experiments.table import Table
+
+
+def markdown(
+    table: Table,
+    found: Sequence[Line],
+    sentences: Sequence[str],
+    notes: Sequence[str],
+    signals: Sequence[Sequence[str]],
+    verdict: Verdict | None,
+) -> str:
+    """The verdict, the summary in `sentences`, the table and its `notes`, and what probes say."""
+    parts = [f"# {table.title}", table.note]
+    if verdict:
+        parts += ["## Verdict", _list(verdict.sentences), _table(verdict.head, verdict.body), "## Summary"]
+    parts += [_list(sentences), _table(*cells(table, found)), _list(notes)]
+    if signals:
+        parts += [CAPTION, _table(COLUMNS, signals)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows)
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "\\<").replace("\n", " ")

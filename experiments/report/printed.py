@@ -1,0 +1,88 @@
+"""Reports on the terminal: which tables, and what is printed of each."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from experiments.report.cells import cells
+from experiments.report.verdict import Verdict
+from experiments.report.write import Report, make, write_all
+from experiments.table import Table
+from experiments.table import names as table_names
+from fedgroup.errors import FedgroupError
+from fedgroup.record import status
+
+
+def print_reports(
+    tables: Sequence[Table], results: Path, select: str, console: Console, name: str = ""
+) -> None:
+    """Print tables and their summaries, write their files and, of several, the page NAME.html of all."""
+    reports = [make(table, results, select) for table in tables]
+    for report in reports:
+        _print_one(report, console)
+    files = write_all(reports, name)
+    console.print(f"Written: {', '.join(str(file) for file in files)}", soft_wrap=True, highlight=False)
+
+
+def _print_one(report: Report, console: Console) -> None:
+    table, (head, body) = report.table, cells(report.table, report.lines)
+    if report.verdict is not None:
+        _print_verdict(report.verdict, console)
+    grid = RichTable(title=escape(table.title), title_justify="left")
+    for name in head:
+        grid.add_column(
+            escape(name), justify="left" if name in table.rows[0].label or name == "notes" else "right"
+        )
+    for row in body:
+        grid.add_row(*(escape(text) for text in row))
+    console.print(grid)
+    for sentence in report.sentences:
+        console.print(f"  {escape(sentence)}", soft_wrap=True, highlight=False)
+    for note in report.notes:
+        console.print(f"  {escape(note)}", style="dim", soft_wrap=True, highlight=False)
+
+
+def _print_verdict(verdict: Verdict, console: Console) -> None:
+    grid = RichTable(*(escape(head) for head in verdict.head), title="Verdict", title_justify="left")
+    for row in verdict.body:
+        grid.add_row(*(escape(text) for text in row))
+    console.print(grid)
+    for sentence in verdict.sentences:
+        console.print(f"  {escape(sentence)}", soft_wrap=True, highlight=False)
+
+
+def reportable(names: Sequence[str], load: Callable[[str], Table], results: Path) -> list[Table]:
+    """Tables of a report: the named ones, or for `all` every shipped one with a finished run."""
+    if "all" not in names:
+        tables = [load(name) for name in names]
+        doubled = [name for name, times in Counter(table.name for table in tables).items() if times > 1]
+        if doubled:
+            raise FedgroupError(f"table {doubled[0]} is named twice: one report would overwrite the other")
+        return tables
+    if len(names) > 1:
+        raise FedgroupError("`all` stands for every table: give it alone, or name the tables")
+    found, left = [], []
+    for name in sorted(table_names(), key=_by_number):
+        try:
+            table = load(name)
+        except FedgroupError as error:  # a scale or a data set that this table has not
+            left.append(str(error))
+            continue
+        if any(status(results / e.id) == "done" for e in table.experiments()):
+            found.append(table)
+    if not found:
+        reason = f"; {left[0]}" if left else ""
+        raise FedgroupError(
+            f"no table has a finished run in {results}: start with `fedgroup run demo`{reason}"
+        )
+    return found
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    """table2 stands before table10."""
+    word = name.rstrip("0123456789")
+    return word, int(name[len(word) :] or 0)

@@ -1,0 +1,79 @@
+"""Where a table's numbers come from: every finished run, its settings, versions, machine and time."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.experiment import Experiment
+from experiments.labels import labelled
+from experiments.stored import environment, result, seconds
+from experiments.table import Table
+
+PLAIN = re.compile("[A-Za-z][A-Za-z0-9_]*")
+RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+"""Words that YAML does not read as text."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """One finished run."""
+
+    run: str
+    label: str
+    seed: int
+    spec: str
+    """All settings, as YAML that `fedgroup` can read."""
+    versions: str
+    commit: str
+    device: str
+    machine: str
+    threads: int
+    started: str
+    seconds: float
+
+
+def provenance(table: Table, results: Path) -> list[Provenance]:
+    """Finished runs of a table, of its baselines and of its clean references."""
+    return [_of(run, label, results) for run, label in labelled(table) if result(run, results) is not None]
+
+
+def _of(experiment: Experiment, label: str, results: Path) -> Provenance:
+    found = environment(experiment, results)
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    return Provenance(
+        run=experiment.id,
+        label=label,
+        seed=experiment.task.seed,
+        spec=yaml(experiment.to_dict()),
+        versions=f"{packages}, Python {found['python']}",
+        commit=str(found["commit"]),
+        device=str(found["device"]),
+        machine=f"{found['platform']}, {found['processor']}, {found['cores']} cores",
+        threads=int(found["threads"]),
+        started=str(found["started"]),
+        seconds=seconds(experiment, results),
+    )
+
+
+def yaml(settings: Mapping[str, Any], depth: int = 0) -> str:
+    """Nested settings as YAML in block style; every value reads back as it was."""
+    made = ""
+    for key, value in settings.items():
+        start = "  " * depth + _scalar(str(key))
+        if isinstance(value, Mapping) and value:
+            made += f"{start}:\n{yaml(value, depth + 1)}"
+        else:
+            made += f"{start}: {_scalar(value)}\n"
+    return made
+
+
+def _scalar(value: Any) -> str:
+    """A value in flow style: JSON, with plain words unquoted and exponents that YAML 1.1 reads as numbers."""
+    if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in RESERVED:
+        return value
+    if isinstance(value, float) and "e" in repr(value) and "." not in repr(value):
+        return repr(value).replace("e", ".0e")
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,156 @@
+"""The verdict on what is audited: what it costs, what it buys, and who pays, in every setting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.derived import Drop
+from experiments.labels import short, words
+from experiments.metrics import number
+from experiments.numbers import Line, is_baseline
+from experiments.report.words import no_headroom, payer, turned
+from experiments.stored import result
+from experiments.table import Table
+
+DROPS = {"wga": "WGA drop", "acc_adjusted": "ACC drop", "asr": "ASR drop"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A few sentences and a small table, one row per setting."""
+
+    sentences: tuple[str, ...]
+    head: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+
+
+def verdict(table: Table, lines: Sequence[Line], results: Path) -> Verdict | None:
+    """The verdict on a table's audited rows; None where there is none, or none that can be compared yet."""
+    judged = [line for line in lines if line.row.audited and line.drops and "wga" in line.drops]
+    if not judged:
+        return None
+    shown = [key for key in DROPS if any(key in (line.drops or {}) for line in judged)]
+    ranked = any(_rivals(line, lines) for line in judged)
+    head = ("setting", *(DROPS[key] for key in shown), "who pays", *(("rank",) if ranked else ()))
+    body = tuple(
+        (
+            _setting(line, table),
+            *(_cell((line.drops or {}).get(key)) for key in shown),
+            _payer(line, results),
+            *((_rank(line, lines),) if ranked else ()),
+        )
+        for line in judged
+    )
+    return Verdict(tuple(_sentences(table, judged, shown, ranked)), head, body)
+
+
+def _sentences(table: Table, judged: Sequence[Line], shown: Sequence[str], ranked: bool) -> list[str]:
+    subject = table.title.removeprefix("Audit of ")
+    subject = f"{subject}: " if subject != table.title else ""
+    told = [
+        f"{subject}{_count(judged, key)}."
+        for key in shown
+        if any(key in (line.drops or {}) for line in judged)
+    ]
+    told.append(
+        f"A drop is {table.against} minus this, of equal seeds, in points: positive = lower than "
+        f"{table.against}. {_seeds(judged)}"
+    )
+    unknown = [_setting(line, table) for line in judged if no_headroom(line)]
+    if unknown:
+        told.append(
+            f"No headroom ({'; '.join(unknown)}): the WGA of {table.against} is under 5 %, so a drop from it "
+            f"says nothing."
+        )
+    if ranked:
+        told.append(
+            "Rank: place by the smallest WGA drop and by the largest ASR drop, among those compared with the "
+            "same run."
+        )
+    return told
+
+
+def _count(judged: Sequence[Line], key: str) -> str:
+    """In how many settings a metric falls and rises."""
+    drops = [(line.drops or {})[key] for line in judged if key in (line.drops or {})]
+    signs = [0 if number(drop.spread.mean) == "0.0" else turned(drop).sign for drop in drops]
+    sure = "clearly " if all(drop.spread.n > 1 for drop in drops) else ""
+    metric = DROPS[key].removesuffix(" drop")
+    return (
+        f"{metric} {sure}falls in {signs.count(-1)} of {len(signs)} settings, {sure}rises in {signs.count(1)}"
+        + (f", shows no clear change in {signs.count(0)}" if sure else "")
+    )
+
+
+def _seeds(judged: Sequence[Line]) -> str:
+    """What is known of the spread."""
+    counted = {drop.spread.n for line in judged for drop in (line.drops or {}).values()}
+    if counted == {1}:
+        return "One seed: no interval exists, and any difference may be chance; --seeds 0,1,2 gives one."
+    known = "In brackets: the 95 % t interval of the paired mean."
+    return f"{known} Some settings have one seed only, and none." if 1 in counted else known
+
+
+def _setting(line: Line, table: Table) -> str:
+    """The labels in which the audited rows differ; no attack is spelt out as clean."""
+    audited = [row.label for row in table.rows if row.audited]
+    label = {key: value for key, value in line.row.label.items() if len({each[key] for each in audited}) > 1}
+    return ", ".join("clean" if word == "none" else word for word in words(label)) or short(
+        line.row, table.rows
+    )
+
+
+def _cell(drop: Drop | None) -> str:
+    if drop is None:
+        return "–"
+    mean = number(drop.spread.mean)
+    if drop.spread.n < 2:
+        return mean
+    interval = f"{mean} [{number(drop.low)}, {number(drop.high)}]"
+    return f"no clear change: {interval}" if turned(drop).sign == 0 else interval
+
+
+def _payer(line: Line, results: Path) -> str:
+    """The group whose accuracy falls most beyond chance, and its tier."""
+    drops = line.drops or {}
+    if not any(key.startswith("group ") for key in drops):
+        return "–"
+    found = payer(drops)
+    if found is None:
+        return "nobody"
+    group, lost = found
+    for experiment in line.row.experiments:
+        dataset = (result(experiment, results) or {}).get("dataset") or {}
+        for tier, members in dataset.get("tiers", {}).items():
+            if group in [dataset["groups"][member] for member in members]:
+                return f"{tier}, {group}: {number(lost)}"
+    return f"{group}: {number(lost)}"
+
+
+def _rivals(line: Line, lines: Sequence[Line]) -> list[Line]:
+    """Shipped rows that are compared with the same run."""
+    baseline = line.row.baselines[0].id
+    return [
+        other
+        for other in lines
+        if not other.row.audited
+        and not is_baseline(other.row)
+        and other.row.baselines[0].id == baseline
+        and other.drops
+        and "wga" in other.drops
+    ]
+
+
+def _rank(line: Line, lines: Sequence[Line]) -> str:
+    """Place among the rivals and itself: 'WGA 2 of 4, ASR 1 of 4'."""
+    rivals = [other.drops or {} for other in _rivals(line, lines)]
+    own = line.drops or {}
+    if not rivals:
+        return "–"
+    places = []
+    for key, better in (("wga", -1), ("asr", 1)):
+        if key in own and not (key == "wga" and no_headroom(line)):
+            known = [drops[key].spread.mean for drops in rivals if key in drops]
+            place = 1 + sum(better * value > better * own[key].spread.mean for value in known)
+            places.append(f"{key.upper()} {place} of {len(known) + 1}")
+    return ", ".join(places) or "–"

@@ -1,0 +1,145 @@
+"""Write reports: text first, then figures, then the page, so that nothing is lost when a figure fails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.numbers import Line, frame, lines, summary_frame
+from experiments.report.cells import grid
+from experiments.report.footer import finished, footer, spread_note
+from experiments.report.latex import latex
+from experiments.report.markdown import markdown
+from experiments.report.page import Picture, Section, page, picture
+from experiments.report.provenance import provenance
+from experiments.report.signals import signal_frame, signal_rows
+from experiments.report.verdict import Verdict, verdict
+from experiments.report.words import summary
+from experiments.table import Table
+from fedgroup.errors import FedgroupError
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table with its numbers and its words, ready to be printed or written."""
+
+    table: Table
+    results: Path
+    select: str
+    lines: Sequence[Line]
+    sentences: Sequence[str]
+    notes: Sequence[str]
+    signals: Sequence[Sequence[str]]
+    """Rows of the separability report; empty where no run was probed."""
+    verdict: Verdict | None
+    """On what is audited."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files go."""
+        return self.results / "reports" / self.table.name
+
+
+def make(table: Table, results: Path, select: str) -> Report:
+    """Read a table's runs; refuses one without a finished run."""
+    found = lines(table, results, select)
+    finished(table, results)
+    sentences, notes = summary(table, found), footer(table, found, results, select)
+    judged = verdict(table, found, results)
+    return Report(table, results, select, found, sentences, notes, signal_rows(table, results), judged)
+
+
+def write(table: Table, results: Path, select: str) -> list[Path]:
+    """Write the report of one table; returns the files. See `write_all`."""
+    return write_all([make(table, results, select)])
+
+
+def write_all(reports: Sequence[Report], name: str = "") -> list[Path]:
+    """Write every table's files, and where there are several one page of all, NAME.html; returns the files.
+
+    A figure that fails stops nothing else; the error that names it comes when everything is written.
+    """
+    files: list[Path] = []
+    sections: list[Section] = []
+    for report in reports:
+        files += _texts(report)
+    for report in reports:
+        drawn, pictures, failed = figures(report)
+        section = _section(report, pictures, failed)
+        sections.append(section)
+        files += [*drawn, put(report.folder / f"{report.table.name}.html", page(section.title, [section]))]
+    if len(reports) > 1:
+        together = reports[0].results / "reports" / f"{name}.html"
+        files.append(put(together, page(f"{len(reports)} tables", sections)))
+    problems = [problem for section in sections for problem in section.missing]
+    if problems:
+        raise FedgroupError(f"{'; '.join(problems)}; everything else is written to {files[0].parent.parent}")
+    return files
+
+
+def _texts(report: Report) -> list[Path]:
+    table, found = report.table, report.lines
+    texts = {
+        "report.md": markdown(table, found, report.sentences, report.notes, report.signals, report.verdict),
+        f"{table.name}.tex": latex(table, found, report.notes[:2]),
+        "summary.csv": summary_frame(table, report.results).to_csv(index=False),
+        "runs.csv": frame(table, report.results).to_csv(index=False),
+    }
+    if report.signals:
+        texts["signals.csv"] = signal_frame(table, report.results).to_csv(index=False)
+    return [put(report.folder / name, text) for name, text in texts.items()]
+
+
+def figures(report: Report) -> tuple[list[Path], list[Picture], list[str]]:
+    """Draw every figure that applies: its files, what the page shows, and one line per figure that failed."""
+    from experiments.figures import FIGURES
+    from experiments.figures.style import FORMATS
+
+    drawn: list[Path] = []
+    pictures, failed = [], []
+    for name, figure in FIGURES.items():
+        path = report.folder / name
+        files = [path.with_name(name + end) for end in FORMATS]
+        try:
+            if figure.applies(report.table, report.lines, report.results):
+                figure.draw(report.table, report.lines, report.results, path)
+                drawn += files
+                pictures.append(picture(name, figure.title, figure.about, report.folder))
+            else:
+                for file in files:  # of other runs or another rule, drawn earlier
+                    file.unlink(missing_ok=True)
+        except Exception as error:  # whatever it is, the other figures and the text are worth having
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            failed.append(f"the figure {name} of table {report.table.name} cannot be drawn ({reason})")
+    return drawn, pictures, failed
+
+
+def _section(report: Report, drawn: Sequence[Picture], failed: Sequence[str]) -> Section:
+    table, title = report.table, report.table.title or report.table.name
+    spread = spread_note(table, report.lines)
+    return Section(
+        name=table.name,
+        title=title,
+        note=table.note,
+        sentences=report.sentences,
+        grid=grid(table, report.lines),
+        notes=report.notes,
+        signals=report.signals,
+        caption=f"{title}. {spread} Selection: {report.select}.",
+        against=table.against,
+        verdict=report.verdict,
+        pictures=drawn,
+        missing=failed,
+        runs=provenance(table, report.results),
+    )
+
+
+def put(path: Path, text: str) -> Path:
+    """Write a text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise FedgroupError(f"cannot write the report to {path} ({error.strerror})") from error
+    return path
