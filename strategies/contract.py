@@ -211,15 +211,6 @@ CHECKS: tuple[Callable[[Aggregator], None], ...] = (
 )
 
 
-def check_aggregator(rule: Aggregator) -> Iterator[tuple[str, str, str | None]]:
+def check_aggregator(rule: Aggregator) -> Iterator[Answer]:
     """Run every check: (name, what it asks, None or what was seen)."""
-    for check in CHECKS:
-        question = (check.__doc__ or "").strip().split("\n")[0]
-        try:
-            check(rule)
-        except AssertionError as error:
-            yield check.__name__, question, str(error)
-        except Exception as error:  # an outsider's rule may raise anything
-            yield check.__name__, question, f"{type(error).__name__}: {error}"
-        else:
-            yield check.__name__, question, None
+    return answers(rule, CHECKS)
