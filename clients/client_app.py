@@ -1,6 +1,12 @@
-"""The Flower ClientApp: answers which partition it holds, and trains it."""
+"""The Flower ClientApp: answers which partition it holds, and trains it.
 
+A node's own config says which partition that is (`partition-id`) and, where the data are files, in which
+of its folders they lie (`data-root`); everything else comes with the message.
+"""
+
+from dataclasses import fields, replace
 from functools import lru_cache
+from pathlib import Path
 
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
@@ -29,7 +35,7 @@ def train(message: Message, context: Context) -> Message:
     settings = message.content.config_records[CONFIG]
     arrays = {name: array.numpy() for name, array in message.content.array_records[ARRAYS].items()}
     update = local_update(
-        _task(str(settings["task"])),
+        _task(str(settings["task"]), _data_root(context)),
         _partition_id(context),
         int(settings["round"]),  # type: ignore[arg-type]
         Weights(arrays["theta"], arrays["buffers"], arrays["counters"]),
@@ -52,6 +58,21 @@ def _partition_id(context: Context) -> int:
     return value
 
 
+def _data_root(context: Context) -> str:
+    """Folder of this node's data files; "" where the node does not say."""
+    value = context.node_config.get("data-root", "")
+    if not isinstance(value, str) or (value and not Path(value).is_dir()):
+        raise FedgroupError(
+            f"node config has data-root={value!r}, which is no folder on this node: start the SuperNode with "
+            f"--node-config 'data-root=\"/data\" partition-id=0 num-partitions=N'"
+        )
+    return value
+
+
 @lru_cache(maxsize=4)
-def _task(text: str) -> Task:
-    return Task.from_json(text)
+def _task(text: str, data_root: str = "") -> Task:
+    """The task of a message, its data in this node's own folder where the data set has one."""
+    task = Task.from_json(text)
+    if data_root and "root" in {field.name for field in fields(task.data)}:
+        return replace(task, data=replace(task.data, root=data_root))
+    return task

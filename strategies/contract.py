@@ -14,6 +14,7 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from numpy.typing import NDArray
 from torch import nn
 
+from fedgroup.contract.answers import Answer, answers
 from fedgroup.layout import Layout, Weights
 from fedgroup.seeding import rng
 from fedgroup.update import ARRAYS, METRICS

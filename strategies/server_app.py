@@ -1,10 +1,12 @@
 """The Flower ServerApp: reads the run config, then federates. The same app runs in every runtime.
 
 Run-config keys are the dotted settings of a spec (`task.data.use`, `federation.rounds`, ...); `set`
-holds any others as space-separated assignments, `spec` a whole spec as JSON, `results` the folder.
+holds any others as space-separated assignments, `spec` a whole spec as JSON, `results` the folder, and
+`timeout` the seconds that a round waits for replies (no setting of the spec: the records say who was late).
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,33 @@ from flwr.serverapp import Grid, ServerApp
 
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import build, merge, override
-from fedgroup.task import Task
+from fedgroup.task import Task, assign_clients
 from strategies.federation import Federation
 from strategies.server import federate
+from strategies.sites import Sites
 
 app = ServerApp()
+TIMEOUT = 3600.0
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Build task and federation from the run config and run the rounds."""
-    task, federation, results = read_config(dict(context.run_config))
+    config = dict(context.run_config)
+    timeout = read_timeout(config.pop("timeout", ""))
+    task, federation, results = read_config(config)
+    if not hasattr(grid, "lanes"):  # Flower's own grid: its nodes come and go
+        grid = Sites(grid, len(assign_clients(task)), timeout)
     federate(grid, task, federation, results)
+
+
+def read_timeout(value: Any) -> float:
+    """Seconds that a round waits for replies; "" means Flower's hour."""
+    if value == "":
+        return TIMEOUT
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise FedgroupError(f"run-config timeout={value!r} must be a positive number of seconds")
+    return float(value)
 
 
 def read_config(config: dict[str, Any]) -> tuple[Task, Federation, Path]:
