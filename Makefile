@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit slow smoke pretext bench-train bench-kernels bench-rounds bench-gm bench-epic lock clean
+.PHONY: help setup demo test lint types unit slow smoke pretext deploy-local deploy-containers bench-train bench-kernels bench-rounds bench-gm bench-epic lock clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv with the pinned versions (demo and test do it for you)
 
@@ -43,6 +43,12 @@ smoke: setup ## Run the command line and `flwr run` end to end on tiny settings
 
 pretext: setup ## Regenerate the embedded backbone (fedgroup/assets)
 	$(BIN)/python -m fedgroup.pretext --out fedgroup/assets/small_pretext.safetensors
+
+deploy-local: setup ## Compare two rules over a SuperLink and three SuperNodes on this machine
+	$(BIN)/python -m deploy.local
+
+deploy-containers: ## The same in containers (podman): minutes, gigabytes the first time
+	sh tests/deploy/containers.sh
 
 bench-train: setup ## Measure the trainer against a plain PyTorch loop
 	$(BIN)/python benchmarks/bench_train.py

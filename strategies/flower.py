@@ -5,8 +5,9 @@ completion order. Here cohorts are drawn by partition id from a seeded schedule,
 partition id, and every reply is checked before the rule sees it.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Hosted(Strategy):
         root: Callable[[int, Weights], Vector] | None = None,
         lanes: int | None = None,
         forger: Forger | None = None,
+        sizes: Sequence[int] = (),
     ) -> None:
         self.federation = federation
         self.layout = layout
@@ -59,6 +61,8 @@ class Hosted(Strategy):
         self.root = root
         self.lanes = lanes
         self.forger = forger
+        self.sizes = sizes
+        """Samples dealt to each client, which a reply must name; empty where they are not known."""
         self.log = RoundLog([])
         self._sent_at = 0.0
 
@@ -132,6 +136,7 @@ class Hosted(Strategy):
                 update = self._read(reply, client)
             except FedgroupError as error:
                 seen[client] = {"client": client, "status": "rejected", "reason": str(error)}
+                logging.getLogger("flwr").warning("partition %d: refused: %s", client, error)
                 continue
             seen[client] = {"client": client, "status": "ok"}
             updates.append(update)
@@ -155,7 +160,12 @@ class Hosted(Strategy):
             arrays = from_record(content.array_records[ARRAYS])
         except (ValueError, TypeError, OSError) as error:
             raise FedgroupError(f"the reply's arrays cannot be read ({error})") from error
-        return admit(arrays, values, self.layout, self.federation.max_norm, self.weights.theta)
+        update = admit(arrays, values, self.layout, self.federation.max_norm, self.weights.theta)
+        if self.sizes and update.examples != self.sizes[client]:
+            raise FedgroupError(
+                f"num-examples is {update.examples}, but {self.sizes[client]} were dealt to this client"
+            )
+        return update
 
     def _forged(self, updates: list[Update], number: int) -> list[Update]:
         """Updates with those of the malicious clients replaced; a forgery the server refuses is left out."""

@@ -97,6 +97,7 @@ class Server:
             root=self._root_trainer(),
             lanes=getattr(grid, "lanes", None),
             forger=self.forger,
+            sizes=[len(shard) for shard in self.shards],
         )
         if first == 0 and found is None:
             self._after_round(0)

@@ -1,0 +1,1 @@
+"""A SuperLink and SuperNodes on this machine, in containers, or across sites."""
