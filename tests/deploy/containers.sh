@@ -41,10 +41,12 @@ say a SuperNode dies in the middle of a round and comes back
 inside python -m deploy.compare deploy/comparison.yaml deploy --set federation.rounds=5 >"$LOG" 2>&1 &
 RUN=$!
 NODE=$(named supernode-1)
-until grep -q "ROUND 2/5" "$LOG"; do kill -0 $RUN; sleep 1; done
-sleep 6
+# the log arrives late, the records do not: rounds 0 and 1 written means that round 2 is under way
+recorded() { inside sh -c 'wc -l < "$(ls -t /results/*/rounds.jsonl | head -1)"' | tr -d '\r '; }
+until [ "$(recorded)" = 2 ]; do kill -0 $RUN; sleep 1; done
+sleep 1
 kill -9 "$($ENGINE inspect -f '{{.State.Pid}}' "$NODE")"
-wait $RUN
+wait $RUN || { cat "$LOG"; exit 1; }
 cat "$LOG"
 grep -q "partition 1: Error: Node Unavailable" "$LOG"
 grep -q "partition 1: now held by node" "$LOG"
