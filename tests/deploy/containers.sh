@@ -42,7 +42,7 @@ inside python -m deploy.compare deploy/comparison.yaml deploy --set federation.r
 RUN=$!
 NODE=$(named supernode-1)
 # the log arrives late, the records do not: rounds 0 and 1 written means that round 2 is under way
-recorded() { inside sh -c 'wc -l < "$(ls -t /results/*/rounds.jsonl | head -1)"' | tr -d '\r '; }
+recorded() { inside sh -c 'wc -l < "$(ls -t /results/*/rounds.jsonl | head -1)"' 2>/dev/null | tr -d '\r '; }
 until [ "$(recorded)" = 2 ]; do kill -0 $RUN; sleep 1; done
 sleep 1
 kill -9 "$($ENGINE inspect -f '{{.State.Pid}}' "$NODE")"
