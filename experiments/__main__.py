@@ -8,6 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.data_commands import data_app
+from experiments.options import (
+    Data,
+    Device,
+    Jobs,
+    Results,
+    Root,
+    Rules,
+    Scale,
+    Seeds,
+    Select,
+    Sets,
+    TableArg,
+    chosen_table,
+    seed_list,
+)
 from fedgroup.errors import FedgroupError
 
 app = typer.Typer(
@@ -18,66 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(no_args_is_help=True, help="Prepare, check and look at data sets.")
 app.add_typer(data_app, name="data")
-
-TableArg = Annotated[str, typer.Argument(help="A table: a name from `fedgroup list`, or a .yaml file.")]
-Scale = Annotated[str | None, typer.Option(help="Size of the table's runs, e.g. small or paper.")]
-Seeds = Annotated[str | None, typer.Option(help="Seeds, e.g. 0,1,2. Default: the table's.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="Override a setting in every row, e.g. --set federation.rounds=20. Repeatable."
-    ),
-]
-Rules = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--rule",
-        help="Add a rule of your own as rows, e.g. my_pkg.mod:MyRule or '{use: krum, f: 2}'. Repeatable.",
-    ),
-]
-Data = Annotated[
-    str | None, typer.Option(help="Data set for every row, e.g. waterbirds or my_pkg.mod:MyData.")
-]
-Root = Annotated[str | None, typer.Option(help="Folder of the data set's files (with --data).")]
-Results = Annotated[
-    Path, typer.Option(help="Where run directories and reports live.", envvar="FEDGROUP_RESULTS")
-]
-Jobs = Annotated[int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: CUDA where there is one.")]
-Select = Annotated[str, typer.Option(help="Which round is reported: best_val_wga, final or last10.")]
-
-
-def _table(
-    name: str,
-    scale: str | None,
-    seeds: str | None,
-    sets: list[str] | None,
-    rules: list[str] | None,
-    data: str | None,
-    root: str | None,
-) -> Any:
-    from experiments.table import load
-
-    chosen: dict[str, Any] | None = None
-    if data is not None:
-        chosen = {"use": data, **({"root": str(Path(root).expanduser().resolve())} if root else {})}
-    elif root:
-        raise FedgroupError("--root names the folder of a data set: give --data too")
-    return load(name, scale, _seeds(seeds), chosen, sets or [], rules or [])
-
-
-def _seeds(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        seeds = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise FedgroupError(f"--seeds '{text}' is not a list of whole numbers such as 0,1,2") from None
-    if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise FedgroupError(f"--seeds '{text}' must be distinct and not negative")
-    return seeds
 
 
 @app.command("list")
@@ -109,7 +66,7 @@ def show(
     """Show every setting of a table's runs, where it came from, and each run's directory. Runs nothing."""
     from experiments.catalogue import explain
 
-    explain(_table(table, scale, seeds, set_, rule, data, root), results)
+    explain(chosen_table(table, scale, seeds, set_, rule, data, root), results)
 
 
 @app.command()
@@ -153,7 +110,7 @@ def run(
 
     resources = Resources(workers, gpus_per_client, threads, ray_address)
     names = of_the_paper() if tables == ["all"] else tables
-    chosen = [_table(name, scale, seeds, set_, rule, data, root) for name in names]
+    chosen = [chosen_table(name, scale, seeds, set_, rule, data, root) for name in names]
     together = "all" if tables == ["all"] else "-".join(names)
     _run(chosen, results, jobs, select, device, resources, tensorboard, together)
 
@@ -212,7 +169,7 @@ def status(
     """Say which runs of a table are done, running, interrupted or missing."""
     from experiments.show import print_status
 
-    print_status(_table(table, scale, seeds, set_, rule, data, root), results)
+    print_status(chosen_table(table, scale, seeds, set_, rule, data, root), results)
 
 
 @app.command()
@@ -237,7 +194,7 @@ def report(
     from experiments.show import make_console
 
     options = (scale, seeds, set_, rule, data, root)
-    chosen = reportable(tables, lambda name: _table(name, *options), results)
+    chosen = reportable(tables, lambda name: chosen_table(name, *options), results)
     name = "all" if tables == ["all"] else "-".join(table.name for table in chosen)
     print_reports(chosen, results, select, make_console(), name)
 
@@ -284,7 +241,7 @@ def audit(
     from experiments.audit import audit_table
 
     given = {"NAME": name, "--method": method, "--attack": attack, "--dataset": dataset}
-    table = audit_table(given, root, scale, _seeds(seeds), set_ or [])
+    table = audit_table(given, root, scale, seed_list(seeds), set_ or [])
     _run([table], results, jobs, select, device, Resources())
 
 
@@ -304,49 +261,6 @@ def probe_(
     from experiments.probe import print_probe
 
     print_probe(name, run_, set_ or [])
-
-
-@data_app.command("prepare")
-def data_prepare(
-    name: Annotated[str, typer.Argument(help="fashion, waterbirds or celeba.")],
-    root: Annotated[Path | None, typer.Option(help="Where to put (or find) the files.")] = None,
-) -> None:
-    """Download a data set where a source works, and decode it once into a memory-mapped bank."""
-    from experiments.catalogue import prepare_data
-
-    prepare_data(name, root)
-
-
-@data_app.command("check")
-def data_check(
-    name: Annotated[str, typer.Argument(help="A data set, e.g. waterbirds.")],
-    root: Annotated[Path | None, typer.Option(help="Folder of its files.")] = None,
-) -> None:
-    """Check a data set's files: layout, group counts, missing images. Decodes nothing."""
-    from experiments.catalogue import check_data
-
-    check_data(name, root)
-
-
-@data_app.command("show")
-def data_show(
-    name: Annotated[str, typer.Argument(help="A data set, e.g. synthbirds.")],
-    root: Annotated[Path | None, typer.Option(help="Folder of its files.")] = None,
-    out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("samples.png"),
-    columns: Annotated[int, typer.Option(min=1, max=40, help="Samples per group.")] = 12,
-    attack: Annotated[
-        str | None, typer.Option(help="Show an attack's poisons beside their bases: dlbd, sa, gm, ...")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set fraction=0.02.")
-    ] = None,
-) -> None:
-    """Write a picture with samples of every group (and of an attack), and print the group counts."""
-    from experiments.catalogue import show_data
-
-    if set_ and attack is None:
-        raise FedgroupError("--set changes an attack's settings: give --attack too")
-    show_data(name, root, out, columns, attack, set_ or [])
 
 
 def _interrupt(*_: object) -> None:

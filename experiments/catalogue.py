@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import strategies
-from experiments.show import labelled, make_console
+from experiments.labels import labelled
+from experiments.show import make_console
 from experiments.table import Table, describe, names
 from fedgroup import attacks, data, methods, model
 from fedgroup.contract.family import family, load
@@ -21,7 +22,7 @@ from fedgroup.data import partition
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.record import status
-from fedgroup.spec import build, merge, override, parse, resolve, short_name, to_dict
+from fedgroup.spec import build, merge, overrides, parse, resolve, short_name, to_dict
 from fedgroup.task import Task, load_splits, prepared_splits
 
 FAMILIES = {
@@ -214,8 +215,7 @@ def show_data(
 def _attacked_task(dataset: Any, attack: str, sets: Sequence[str]) -> Task:
     settings: Any = parse(attack, "--attack")
     settings = {"use": settings} if isinstance(settings, str) else dict(settings or {})
-    for assignment in sets:
-        settings = merge(settings, override(assignment))
+    settings = merge(settings, overrides(sets))
     return build(Task, {"data": _as_settings(dataset), "attack": settings}, "task")
 
 

@@ -16,7 +16,7 @@ from fedgroup.contract.sample_attack import check_sample_attack
 from fedgroup.contract.update_attack import check_update_attack
 from fedgroup.data import partition
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.spec import Names, build, merge, override, parse, resolve
+from fedgroup.spec import Names, build, merge, overrides, parse, resolve
 from strategies.contract import check_aggregator
 
 SUITES: dict[Family, tuple[Names, Callable[[Any], Iterator[Answer]]]] = {
@@ -32,11 +32,8 @@ SUITES: dict[Family, tuple[Names, Callable[[Any], Iterator[Answer]]]] = {
 
 def check_named(text: str, assignments: list[str]) -> int:
     """Print one line per check of a component; returns 1 where one failed."""
-    settings: dict[str, Any] = {}
-    for assignment in assignments:
-        settings = merge(settings, override(assignment))
     chosen, kind = spell(text)
-    failed = show_answers(made(merge(chosen, settings), kind), kind)
+    failed = show_answers(made(merge(chosen, overrides(assignments)), kind), kind)
     make_console().print(f"{len(failed)} checks failed" if failed else "all checks passed", highlight=False)
     return 1 if failed else 0
 

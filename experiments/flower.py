@@ -15,7 +15,8 @@ from typing import Any
 
 from experiments.experiment import Experiment
 from experiments.labels import labelled
-from experiments.show import print_report
+from experiments.report.printed import print_reports
+from experiments.show import make_console
 from experiments.table import Table
 from fedgroup.errors import FedgroupError
 from fedgroup.record import status
@@ -38,8 +39,8 @@ def flower_table(table: Table, connection: str, results: Path, timeout: float, a
         print(f"{label} ({experiment.id})", flush=True)
         if submit(experiment, connection, results, timeout, app):
             failed.append(label)
-    if len(failed) < len(table.rows):
-        print_report(table, results, "best_val_wga")
+    if any(status(results / experiment.id) == "done" for experiment in table.experiments()):
+        print_reports([table], results, "best_val_wga", make_console())
     if failed:
         sys.stderr.write(f"fedgroup: {len(failed)} runs failed: {'; '.join(failed)}\n")
     return 1 if failed else 0

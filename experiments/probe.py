@@ -17,7 +17,7 @@ from experiments.table import Table
 from fedgroup.errors import FedgroupError
 from fedgroup.probes import NAMES
 from fedgroup.record import status, write_json
-from fedgroup.spec import build, merge, override, resolve, short_name, to_dict
+from fedgroup.spec import build, overrides, resolve, short_name, to_dict
 
 
 class Probe(Protocol):
@@ -68,8 +68,9 @@ def missing(table: Table, results: Path) -> list[tuple[Probe, Experiment, str]]:
     ]
 
 
-def measure_table(table: Table, results: Path, console: Console, threads: int) -> None:
-    """Make the measurements that a table asks for and that are missing, one after the other."""
+def measure_table(table: Table, results: Path, console: Console, threads: int) -> list[str]:
+    """Make the measurements that a table asks for and that are missing; returns a line per failure."""
+    failed = []
     todo = missing(table, results)
     if todo:
         torch.set_num_threads(threads)
@@ -79,17 +80,16 @@ def measure_table(table: Table, results: Path, console: Console, threads: int) -
             try:
                 measure(probe, results / run.id)
             except FedgroupError as error:
-                raise FedgroupError(f"{name}: {error}") from error
+                failed.append(f"{name}: {error}")
+                continue
         if not console.is_terminal:
             console.print(f"✓ {name} ({number} of {len(todo)})", highlight=False)
+    return failed
 
 
 def print_probe(name: str, run: Path, assignments: list[str]) -> None:
     """Measure one run and print the numbers, one per line."""
-    settings: dict[str, Any] = {}
-    for assignment in assignments:
-        settings = merge(settings, override(assignment))
-    probe = component({**settings, "use": name}, name)
+    probe = component({**overrides(assignments), "use": name}, name)
     report = measure(probe, run)
     console = Console(highlight=False)
     for label, value in report.get("values", {}).items():

@@ -22,7 +22,7 @@ from rich.table import Table as RichTable
 from clients.resources import Resources
 from experiments.board import Board
 from experiments.experiment import Experiment
-from experiments.labels import labelled as labelled
+from experiments.labels import labelled
 from experiments.launch import Watched, launch, look
 from experiments.memory import check, estimate
 from experiments.probe import measure_table
@@ -110,13 +110,14 @@ def run_tables(
             highlight=False,
         )
     begun = [t for t in tables if any(status(results / e.id) == "done" for e in t.experiments())]
-    for table in begun:
-        measure_table(table, results, console, resources.threads)
+    unmeasured = [line for t in begun for line in measure_table(t, results, console, resources.threads)]
+    for line in unmeasured:
+        console.print(f"[red]✗[/red] {escape(line)}", soft_wrap=True, highlight=False)
     if begun:
         print_reports(begun, results, select, console, name)
     if todo and not failed:
         console.print(f"{len(todo)} runs in {(time.monotonic() - started) / 60:.1f} minutes")
-    return 1 if failed else 0
+    return 1 if failed or unmeasured else 0
 
 
 def _all_runs(tables: Sequence[Table]) -> list[tuple[Experiment, str]]:
@@ -247,8 +248,3 @@ def print_status(table: Table, results: Path) -> None:
             state, label, f"{seen.done}/{seen.rounds}", wga, str(folder) if state != "missing" else ""
         )
     console.print(grid)
-
-
-def print_report(table: Table, results: Path, select: str, console: Console | None = None) -> None:
-    """Print the table, write its files, and say where they are."""
-    print_reports([table], results, select, console or make_console())

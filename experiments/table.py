@@ -28,7 +28,7 @@ from typing import Any
 from experiments.added import added
 from experiments.experiment import Experiment
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.spec import merge, override, read
+from fedgroup.spec import merge, overrides, read
 
 KEYS = {
     *("title", "note", "base", "scales", "scale", "rows", "vary", "columns", "probes", "seeds", "paper"),
@@ -135,9 +135,7 @@ def load(
         layers.append(("--data", {"task": {"data": dict(data)}}))
     if own is not None:
         layers.append(("own", dict(own)))
-    over: dict[str, Any] = {}
-    for assignment in assignments:
-        over = merge(over, override(assignment))
+    over = overrides(assignments)
     base: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for layer, settings in layers:
@@ -146,21 +144,11 @@ def load(
     origin |= dict.fromkeys(_paths(over), "--set")
     used = tuple(seeds if seeds is not None else values.get("seeds") or [0])
     compared = values.get("baseline") or {}
-    rows: list[Row] = []
-    for entry in _variants(values.get("rows") or [], values.get("vary") or []):
-        if entry.get("only") and chosen not in entry["only"]:
-            continue
-        own = entry.get("set") or {}
-        for link in chain:
-            own = merge(own, (entry.get("scales") or {}).get(link) or {})
-        own = merge(own, entry.get("variant") or {})
-        settings = merge(merge(base, own), over)
-        label = {str(k): str(v) for k, v in (entry.get("label") or {}).items()}
-        try:
-            runs = tuple(Experiment.of(merge(settings, {"task": {"seed": seed}})) for seed in used)
-        except FedgroupError as error:
-            raise FedgroupError(f"{path.name}, row {' '.join(label.values())}: {error}") from error
-        rows.append(Row(label, runs, tuple(_baseline(run, compared) for run in runs)))
+    rows = [
+        _row(entry, base, over, chain, used, compared, path.name)
+        for entry in _variants(values.get("rows") or [], values.get("vary") or [])
+        if not entry.get("only") or chosen in entry["only"]
+    ]
     if not rows:
         raise FedgroupError(f"{path.name} has no rows")
     _refuse_equal_rows(rows, path.name)
@@ -181,6 +169,28 @@ def load(
         str(compared.get("name", "FedAvg")),
         origin,
     )
+
+
+def _row(
+    entry: Mapping[str, Any],
+    base: dict[str, Any],
+    over: dict[str, Any],
+    chain: Sequence[str],
+    seeds: Sequence[int],
+    compared: Mapping[str, Any],
+    where: str,
+) -> Row:
+    """A row of the file as runs: base < its set < its scales < its variant < overrides."""
+    settings = merge(base, entry.get("set") or {})
+    for link in chain:
+        settings = merge(settings, (entry.get("scales") or {}).get(link) or {})
+    settings = merge(merge(settings, entry.get("variant") or {}), over)
+    label = {str(k): str(v) for k, v in (entry.get("label") or {}).items()}
+    try:
+        runs = tuple(Experiment.of(merge(settings, {"task": {"seed": seed}})) for seed in seeds)
+    except FedgroupError as error:
+        raise FedgroupError(f"{where}, row {' '.join(label.values())}: {error}") from error
+    return Row(label, runs, tuple(_baseline(run, compared) for run in runs))
 
 
 def _baseline(run: Experiment, compared: Mapping[str, Any]) -> Experiment:

@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -36,19 +36,27 @@ def component(names: Names, default: str) -> Any:
 def resolve(names: Names, name: str) -> type[Any]:
     """Class behind a short name or an import path `module:Class`."""
     path = names.get(name, name)
-    module, colon, attribute = path.partition(":")
-    if not colon:
+    if ":" not in path:
         raise unknown("component", name, [*names, "my_pkg.mod:Class"])
+    found = imported(path)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise FedgroupError(f"'{path}' is not a dataclass: a component is a frozen dataclass of its settings")
+    return found
+
+
+def imported(path: str) -> Any:
+    """What stands behind an import path `module:Name`, also nested as `module:Outer.Inner`."""
+    module, _, name = path.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
     except ImportError as error:
         raise FedgroupError(
             f"cannot import '{path}': {error} (is its folder on PYTHONPATH, its package installed?)"
         ) from error
     except AttributeError as error:
-        raise FedgroupError(f"module '{module}' has no '{attribute}' (from '{path}')") from error
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise FedgroupError(f"'{path}' is not a dataclass: a component is a frozen dataclass of its settings")
+        raise FedgroupError(f"module '{module}' has no '{name}' (from '{path}')") from error
     return found
 
 
@@ -106,6 +114,14 @@ def override(assignment: str) -> dict[str, Any]:
     for key in reversed(path.strip().split(".")):
         value = {key: value}
     return dict(value)
+
+
+def overrides(assignments: Iterable[str]) -> dict[str, Any]:
+    """Nested mapping of several dotted assignments; later ones win."""
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        settings = merge(settings, override(assignment))
+    return settings
 
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

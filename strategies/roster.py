@@ -1,7 +1,5 @@
 """Which node holds which partition: asked once, before the first round."""
 
-import time
-
 from flwr.app import Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
@@ -9,16 +7,12 @@ from fedgroup.errors import FedgroupError
 from fedgroup.update import METRICS
 
 
-def query_roster(grid: Grid, clients: int, wait: float = 120.0) -> dict[int, int]:
+def query_roster(grid: Grid, clients: int) -> dict[int, int]:
     """Ask every node which partition it holds; returns partition id -> node id, all 0..clients-1.
 
-    Waits up to `wait` seconds for nodes to connect (SuperNodes join one by one).
+    Whoever lets nodes join one by one waits for them in the grid (strategies/sites.py).
     """
-    deadline = time.monotonic() + wait
     nodes = sorted(grid.get_node_ids())
-    while len(nodes) < clients and time.monotonic() < deadline:
-        time.sleep(0.5)
-        nodes = sorted(grid.get_node_ids())
     if len(nodes) != clients:
         raise FedgroupError(
             f"{len(nodes)} nodes are connected but task.partition.clients is {clients}: make them equal"
@@ -28,7 +22,7 @@ def query_roster(grid: Grid, clients: int, wait: float = 120.0) -> dict[int, int
         for node in nodes
     ]
     roster: dict[int, int] = {}
-    for reply in grid.send_and_receive(questions, timeout=wait):
+    for reply in grid.send_and_receive(questions):
         if reply.has_error():
             raise FedgroupError(f"a node could not say which partition it holds: {reply.error.reason}")
         answer = reply.content.metric_records[METRICS]

@@ -11,6 +11,7 @@ FORBIDDEN = {
         "strategies",
         "clients",
         "experiments",
+        "deploy",
         "flwr",
         "ray",
         "pandas",
@@ -18,9 +19,10 @@ FORBIDDEN = {
         "rich",
         "typer",
     },
-    "strategies": {"clients", "experiments", "ray", "pandas", "matplotlib", "rich", "typer"},
-    "clients": {"strategies", "experiments", "pandas", "matplotlib", "rich", "typer"},
-    "experiments": set(),
+    "strategies": {"clients", "experiments", "deploy", "ray", "pandas", "matplotlib", "rich", "typer"},
+    "clients": {"strategies", "experiments", "deploy", "pandas", "matplotlib", "rich", "typer"},
+    "experiments": {"deploy"},
+    "deploy": {"torch", "numpy", "ray", "pandas", "matplotlib", "rich", "typer"},
 }
 ONLY_IN = {
     "flwr": {

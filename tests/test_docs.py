@@ -27,8 +27,6 @@ PAGES = {
     "centralized methods (method)": "docs/methods/*.md",
 }
 """Where the pages of each family lie: NAME.md, or a page with a heading NAME."""
-PENDING: set[str] = set()
-"""Families whose pages do not yet give every setting in a table."""
 COMPONENTS = [(family, name) for family, known in FAMILIES.items() for name in known]
 TEXTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
@@ -88,17 +86,11 @@ def lacking(family: str, name: str) -> list[str]:
 
 def test_every_family_has_its_pages() -> None:
     assert set(PAGES) == set(FAMILIES)
-    assert set(PENDING) <= set(FAMILIES)
 
 
-@pytest.mark.parametrize(("family", "name"), [c for c in COMPONENTS if c[0] not in PENDING])
+@pytest.mark.parametrize(("family", "name"), COMPONENTS)
 def test_every_setting_stands_on_its_page_with_its_default(family: str, name: str) -> None:
     assert lacking(family, name) == []
-
-
-@pytest.mark.parametrize("family", sorted(PENDING))
-def test_a_family_is_pending_only_while_something_is_missing(family: str) -> None:
-    assert any(lacking(family, name) for name in FAMILIES[family]), f"take {family} out of PENDING"
 
 
 def test_a_wrong_default_is_noticed(tmp_path: Path) -> None:

@@ -27,12 +27,7 @@ def _shares(table: Table, done: Sequence[Line]) -> list[str]:
         if not _prints(table, kind):
             continue
         for line in done:
-            shares = [
-                f"{number(spread.mean)} % of {cell}"
-                for cell in CELLS
-                if (spread := line.spread(f"{kind} {cell}"))
-            ]
-            if shares:
+            if shares := _cells(line, kind, "% of"):
                 label = _label(line, with_case=kind == "elmf")
                 sentences.setdefault(f"{kind} {label}", f"{label} {verb} {_and(shares)}.")
     return list(sentences.values())
@@ -58,17 +53,20 @@ def _entropies(table: Table, done: Sequence[Line]) -> list[str]:
     """STRIP's entropy of the poisons and the tiers."""
     if not _prints(table, "entropy"):
         return []
-    decimals = metric("entropy HRG").decimals
     sentences = []
     for line in done:
-        found = [
-            f"{number(spread.mean, decimals)} bits for {cell}"
-            for cell in CELLS
-            if (spread := line.spread(f"entropy {cell}"))
-        ]
-        if found:
+        if found := _cells(line, "entropy", "bits for"):
             sentences.append(f"{_label(line)}: STRIP's entropy is {_and(found)}.")
     return sentences
+
+
+def _cells(line: Line, family: str, unit: str) -> list[str]:
+    """Means of a family of numbers, one per cell that has it: '3.1 % of LRG-1'."""
+    return [
+        f"{number(spread.mean, metric(key).decimals)} {unit} {cell}"
+        for cell in CELLS
+        if (spread := line.spread(key := f"{family} {cell}"))
+    ]
 
 
 def _prints(table: Table, family: str) -> bool:

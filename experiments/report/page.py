@@ -71,10 +71,10 @@ def page(title: str, sections: Sequence[Section]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals |= {"parts": parts, "interval": interval, "sortable": sortable}
-    environment.globals |= {"signals_caption": CAPTION, "signals_columns": COLUMNS}
+    shared = {"signals_caption": CAPTION, "signals_columns": COLUMNS}
     template = environment.from_string(asset("page.html"))
     style, script = Markup(asset("page.css")), Markup(asset("page.js"))  # our own text, nothing of a run
-    return template.render(title=title, sections=sections, style=style, script=script)
+    return template.render(title=title, sections=sections, style=style, script=script, **shared)
 
 
 def picture(name: str, title: str, about: str, folder: Path) -> Picture:

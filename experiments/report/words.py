@@ -1,7 +1,7 @@
 """The summary in words, computed from the numbers: who pays, what it buys, and what cannot be known."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.derived import Drop, paired_drop
@@ -174,8 +174,7 @@ def _range(table: Table, done: Sequence[Line]) -> list[str]:
     if not known:
         measures = f"What this table prints is not measured yet: `fedgroup run {table.name}` does it."
         return [measures] if done else []
-    by_mean: Callable[[tuple[float, Line]], float] = lambda pair: pair[0]  # noqa: E731
-    low, high = min(known, key=by_mean), max(known, key=by_mean)
+    low, high = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
     kind = metric(key)
     low_text, high_text = (number(value, kind.decimals) for value, _ in (low, high))
     if len(known) == 1:

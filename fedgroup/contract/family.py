@@ -1,10 +1,10 @@
 """Which family a component belongs to, told by its methods: nothing is registered."""
 
-import importlib
 import inspect
 from typing import Any, Literal
 
 from fedgroup.errors import FedgroupError
+from fedgroup.spec import imported
 
 Family = Literal[
     "Flower strategy",
@@ -48,17 +48,7 @@ def _of_one_folder(found: Any) -> bool:
 
 def load(path: str) -> type[Any]:
     """Class behind an import path."""
-    module, _, name = path.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except ImportError as error:
-        raise FedgroupError(
-            f"cannot import '{path}': {error} (is its folder on PYTHONPATH, its package installed?)"
-        ) from error
-    except AttributeError as error:
-        raise FedgroupError(f"module '{module}' has no '{name}' (from '{path}')") from error
+    found = imported(path)
     if not isinstance(found, type):
         raise FedgroupError(f"'{path}' is not a class: give my_pkg.mod:Class")
     return found

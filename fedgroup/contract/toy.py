@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedgroup.dataset import Bools, GroupedDataset, GroupInfo, Splits
+from fedgroup.dataset import Bools, GroupedDataset, GroupInfo, Ints, Splits
 from fedgroup.groups import Counts
 from fedgroup.seeding import rng, torch_seed
 
@@ -42,12 +42,17 @@ class ContractData:
             few = np.array(counts) // (SMALL if self.small else 1)
             group = generator.permutation(np.repeat(np.arange(4), few))
             side = 16 if self.small else 32
-            images = generator.integers(0, 120, (len(group), side, side, 3))
-            images += (group // 2 * 60)[:, None, None, None]
-            images[..., 0] += (group % 2 * 70)[:, None, None]
-            bank = torch.from_numpy(images.clip(0, 255).astype(np.uint8))
+            bank = pictures(group, side, generator)
             parts.append(GroupedDataset.clean(bank, np.arange(len(group)), group // 2, group, INFO))
         return Splits(*parts)
+
+
+def pictures(group: Ints, side: int, generator: np.random.Generator) -> torch.Tensor:
+    """Noise (N, side, side, 3) uint8, brighter for the second class and redder for the second attribute."""
+    images = generator.integers(0, 120, (len(group), side, side, 3))
+    images += (group // 2 * 60)[:, None, None, None]
+    images[..., 0] += (group % 2 * 70)[:, None, None]
+    return torch.from_numpy(images.clip(0, 255).astype(np.uint8))
 
 
 @dataclass(frozen=True)
