@@ -67,11 +67,9 @@ def _metrics(table: Table, found: Sequence[Line]) -> tuple[list[str], list[str]]
     """Metrics of the printed table, and those whose drops follow."""
     measures_attack = ["asr"] if attacked(table) else []
     drops = [*ACCURACIES, *measures_attack] if any(line.drops for line in found) else []
-    if table.columns:
-        return list(table.columns), drops
-    values = ["wga", "acc_adjusted", *measures_attack]
-    if any(line.spread("asr_base") for line in found):
-        values.append("asr_base")
+    values = list(table.columns) or ["wga", "acc_adjusted", *measures_attack]
+    if "asr" in values and any(line.spread("asr_base") for line in found):
+        values.insert(values.index("asr") + 1, "asr_base")
     return values, drops
 
 

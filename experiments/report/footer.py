@@ -7,7 +7,7 @@ from typing import Any
 from experiments.experiment import Experiment
 from experiments.labels import which
 from experiments.metrics import number
-from experiments.numbers import Line
+from experiments.numbers import RAW_ACC, Line
 from experiments.stored import environment, result, seconds
 from experiments.table import Row, Table
 from fedgroup.attacks.none import NoAttack
@@ -28,15 +28,12 @@ def finished(table: Table, results: Path) -> list[tuple[Experiment, dict[str, An
 def footer(table: Table, found: Sequence[Line], results: Path, select: str) -> list[str]:
     """Notes under the printed table, one sentence or a few each."""
     done = finished(table, results)
+    measured = [row for row in table.rows if any(result(run, results) for run in row.experiments)]
     return [
         spread_note(table, found),
-        f"Selection: {select}. ACC is weighted by the training proportions of the groups (the paper's "
-        f"convention on Waterbirds); raw ACC is plain test accuracy.",
-        *_each(
-            [row for row in table.rows if any(result(experiment, results) for experiment in row.experiments)],
-            lambda row: _data(row, table.scale, results),
-            "Data",
-        ),
+        f"Selection: {select}.",
+        *_each(measured, lambda row: _accuracy(row, table.columns, results), "ACC:"),
+        *_each(measured, lambda row: _data(row, table.scale, results), "Data"),
         *_each(table.rows, lambda row: _training(row.experiments[0]), "Training:"),
         _worst_groups([found for _, found in done]),
         *_each(table.rows, lambda row: _attack(row, table.against), "Attack"),
@@ -72,6 +69,17 @@ def _each(all_rows: Sequence[Row], describe: Callable[[Row], str], heading: str)
         if text:
             notes.append(f"{heading.rstrip(':')} ({where}): {text}" if where else f"{heading} {text}")
     return notes
+
+
+def _accuracy(row: Row, columns: Sequence[str], results: Path) -> str:
+    """What the column ACC is on the row's data."""
+    found = next(stored for run in row.experiments if (stored := result(run, results)))
+    if "acc_paper" in columns and found["dataset"]["name"] in RAW_ACC:
+        return "plain test accuracy, the paper's convention on these data."
+    return (
+        "weighted by the training proportions of the groups (the paper's convention on Waterbirds); "
+        "raw ACC is plain test accuracy."
+    )
 
 
 def _data(row: Row, scale: str, results: Path) -> str:

@@ -28,7 +28,7 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class Backdoor:
-    """Stamped copies of majority images under the label of LRG-1 (paper section 3 and appendix A.1)."""
+    """Stamped copies of majority images under the label of LRG-1 (paper section 2.2 and appendix A.1)."""
 
     fraction: float = 0.01
     """Poisons as a share of the clean training samples, rounded down (paper: 1 %)."""

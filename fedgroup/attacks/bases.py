@@ -1,7 +1,7 @@
 """How many poisons, from which clean samples, with which label: the decisions shared by all attacks.
 
 The attacker's class y_bad is the class of LRG-1; y_src is the class that is attacked (the other one).
-Bases of the backdoor and the subpopulation attack come from HRG and y_src (paper section 3, Attacks).
+Bases of the backdoor and the subpopulation attack come from HRG and y_src (paper section 2.2).
 """
 
 import math

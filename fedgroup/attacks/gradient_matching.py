@@ -1,6 +1,6 @@
 """Gradient matching (GM): clean-label poisons that make chosen test images be misclassified.
 
-Geiping et al., 2021 (Witches' Brew); paper section 3 (Attacks) and appendix A.1. The bases are samples of
+Geiping et al., 2021 (Witches' Brew); paper section 2.2 and appendix A.1. The bases are samples of
 LRG-1, changed in place by at most eps per pixel and with their labels kept; the targets are test images of
 the other class. A perturbed base's training gradient imitates that of the targets with the wrong label.
 """
@@ -54,7 +54,8 @@ class Plan(NamedTuple):
 class GradientMatching:
     """Gradient matching with the official code's defaults, bases from LRG-1, many targets.
 
-    With surrogate.model resnet18 and 224 px images the defaults are the paper's attack: a GPU's work.
+    With surrogate.model resnet18 and 224 px images the defaults are the paper's attack where it
+    states its settings, and the official code's elsewhere: a GPU's work.
     For one CPU core, with the small model: restarts 2, steps 60, surrogate.train.epochs 5 and lr 0.01 at
     32 px take half a minute, half of it for the surrogate; restarts 4 and steps 100 a minute; the defaults
     five minutes. With resnet18 at 64 px, restarts 1 and steps 50 brew in two minutes.

@@ -1,6 +1,6 @@
 """Subpopulation attack (SA): wrong labels on one group, FeatureMatch and label flipping.
 
-Jagielski et al., CCS 2021, as the reference paper runs it (section 3 and appendix A.1).
+Jagielski et al., CCS 2021, as the reference paper runs it (section 2.2 and appendix A.1).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """GEORGE's pseudo-groups: clusters of each class's activations (Sohoni et al., 2020; spec group_methods 2).
 
 Ids are disjoint over classes: those of class 1 follow those of class 0. The paper calls the members of
-the smallest cluster identified (section 2.1), and moves poisons out of it or into it (section 3.1).
+the smallest cluster identified (section 3.1), and moves poisons out of it or into it (section 3.2).
 """
 
 from collections.abc import Mapping
@@ -157,7 +157,7 @@ def smallest(ids: Ints) -> int:
 
 
 def move_between(ids: Ints, y: Ints, poison: Bools, case: Case) -> Ints:
-    """Cluster ids after the paper's intervention (section 3.1); all arrays (N,), over training samples.
+    """Cluster ids after the paper's intervention (section 3.2); all arrays (N,), over training samples.
 
     ideal: the poisons of the smallest cluster go to the largest other cluster of the same class (lowest
     id on ties); the cluster may be left empty, so `compact` the ids. worst: every poison of that class

@@ -56,7 +56,7 @@ class George(Method):
     loss: DROLoss = DROLoss(adjustment=2.0)
     """Objective over clusters; officially size adjustment 2 (CelebA: 3)."""
     case: Case = "standard"
-    """ideal moves all poisons out of the smallest cluster, worst moves all into it (paper, section 3.1)."""
+    """ideal moves all poisons out of the smallest cluster, worst moves all into it (paper, section 3.2)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

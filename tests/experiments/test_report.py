@@ -23,7 +23,7 @@ from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
 from fedgroup.separability import compare
 from fedgroup.spec import parse
-from tests.experiments.made import TABLE, finish, table
+from tests.experiments.made import GROUPS, TABLE, TIERS, finish, table
 
 FEDAVG = ([90.0, 80.0, 60.0, 90.0], [90.0, 80.0, 62.0, 90.0], [90.0, 80.0, 64.0, 90.0])
 MEDIAN = ([90.0, 79.0, 50.0, 90.0], [90.0, 80.0, 51.0, 90.0], [90.0, 78.0, 55.0, 90.0])
@@ -228,6 +228,37 @@ def test_the_footer_names_the_rows_that_differ(tmp_path: Path) -> None:
     assert any(note.startswith("Attack (JTT): Backdoor") and "attack seed 0" in note for note in notes)
     assert any(note.startswith("Attack (GEORGE): Backdoor") and "attack seed 7" in note for note in notes)
     assert which(made.rows[:1], made.rows) == "JTT, A"
+
+
+def test_what_acc_is_depends_on_the_data(tmp_path: Path) -> None:
+    text = SEVERAL.replace("asr, idnf poisons", "asr, acc_paper, idnf poisons")
+    made, results = table(tmp_path, "[0]", text), tmp_path / "results"
+    celeba, *others = made.rows
+    raw = {"name": "celeba", "groups": GROUPS, "tiers": TIERS, "train_counts": [40, 8, 4, 28]}
+    finish(celeba.experiments[0], results, FEDAVG[0], 10.0, dataset=raw)
+    for row in others:
+        finish(row.experiments[0], results, FEDAVG[0], 10.0)
+    found = lines(made, results, "final")
+    notes = footer(made, found, results, "final")
+    assert "ACC (JTT, A): plain test accuracy, the paper's convention on these data." in notes
+    assert any(
+        note.startswith("ACC (JTT, B; GEORGE, A): weighted by the training proportions") for note in notes
+    )
+    rates = [line.values["acc_paper"] for line in found]
+    assert rates == [[80.0], [90.0], [90.0]]  # raw: (90 + 80 + 60 + 90) / 4
+
+
+def test_the_rate_of_the_clean_run_stands_beside_that_of_the_attack(tmp_path: Path) -> None:
+    text = SEVERAL.replace("use: dlbd, fraction: 0.1, side: 2, gap: 0", "use: gm")
+    made, results = table(tmp_path, "[0]", text), tmp_path / "results"
+    for experiment in made.experiments():
+        clean = experiment.reference()
+        assert clean is not None
+        finish(experiment, results, FEDAVG[0], 40.0)
+        finish(clean, results, FEDAVG[0], 20.0)
+    header, body = cells(made, lines(made, results, "final"))
+    assert header[2:6] == ["WGA", "ASR", "clean ASR", "POISONS"]
+    assert body[0][3:5] == ["40.0", "20.0"]
 
 
 def test_cases_are_compared_by_seed(tmp_path: Path) -> None:
