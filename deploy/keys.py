@@ -1,6 +1,6 @@
 """Certificates and keys for TLS and SuperNode authentication, made with the library Flower itself uses.
 
-python -m deploy.keys FOLDER [--nodes 3] [--name superlink --name 10.0.0.5 ...]
+python -m deploy.keys FOLDER [--nodes 3] [--name my.host --name 10.0.0.5 ...]
 
     authority/    ca.key: keep it apart, it is needed for new certificates only
     superlink/    ca.crt superlink.crt superlink.key and the public keys of the SuperNodes that may join
@@ -122,11 +122,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.keys", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nodes", type=int, default=3, help="SuperNodes that may join")
-    parser.add_argument("--name", action="append", help="a DNS name or address of the SuperLink; repeatable")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help=f"another DNS name or address of the SuperLink, beside {', '.join(NAMES)}; repeatable",
+    )
     parser.add_argument("--owner", type=int, help="numeric user that the files are handed to (needs root)")
     chosen = parser.parse_args(arguments)
     try:
-        made = make(chosen.folder, chosen.nodes, tuple(chosen.name or NAMES))
+        made = make(chosen.folder, chosen.nodes, (*NAMES, *chosen.name))
         if chosen.owner is not None:
             for path in made.rglob("*"):
                 os.chown(path, chosen.owner, chosen.owner)

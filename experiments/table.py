@@ -147,7 +147,7 @@ def load(
     rows = [
         _row(entry, base, over, chain, used, compared, path.name)
         for entry in _variants(values.get("rows") or [], values.get("vary") or [])
-        if not entry.get("only") or chosen in entry["only"]
+        if _kept(entry, chosen, data)
     ]
     if not rows:
         raise FedgroupError(f"{path.name} has no rows")
@@ -169,6 +169,15 @@ def load(
         str(compared.get("name", "FedAvg")),
         origin,
     )
+
+
+def _kept(entry: Mapping[str, Any], scale: str, data: Mapping[str, Any] | None) -> bool:
+    """Whether a row exists at this scale; with --data a row that names another data set does not."""
+    own = ((entry.get("set") or {}).get("task") or {}).get("data")
+    named = own.get("use") if isinstance(own, Mapping) else own
+    if data is not None and named not in (None, data["use"]):
+        return False
+    return not entry.get("only") or scale in entry["only"]
 
 
 def _row(

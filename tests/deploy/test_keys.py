@@ -45,6 +45,15 @@ def test_openssl_accepts_the_chain_strictly_and_refuses_another_authority(keys: 
     assert verify(make(tmp_path / "other", 1)) != 0
 
 
+def test_names_given_come_beside_those_that_the_containers_use(tmp_path: Path) -> None:
+    assert main([str(tmp_path / "keys"), "--nodes", "1", "--name", "my.host"]) == 0
+    path = tmp_path / "keys" / "superlink" / "superlink.crt"
+    found = x509.load_pem_x509_certificate(path.read_bytes())
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["superlink", "localhost", "my.host"]
+    assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+
+
 def test_every_node_has_a_pair_of_its_own(keys: Path) -> None:
     publics = []
     for number in range(2):

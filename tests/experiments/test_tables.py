@@ -18,8 +18,7 @@ def scales(name: str) -> list[str]:
 @pytest.mark.parametrize("name", TABLES)
 def test_every_scale_loads_and_no_two_rows_are_one_run(name: str) -> None:
     for scale in scales(name):
-        # a small scale's data need no files; the paper's are refused only when they are loaded
-        table = load(name, scale or None, data={"use": "synthbirds"} if scale in ("gpu", "paper") else None)
+        table = load(name, scale or None)  # data sets without files are refused only when they are loaded
         ids = [experiment.id for row in table.rows for experiment in row.experiments]
         assert len(set(ids)) == len(ids)
 
@@ -28,7 +27,7 @@ def test_every_scale_loads_and_no_two_rows_are_one_run(name: str) -> None:
 def test_every_row_of_the_paper_has_a_spec_and_every_spec_a_row(name: str) -> None:
     if "paper" not in scales(name):
         return
-    table = load(name, "paper", data={"use": "synthbirds"})
+    table = load(name, "paper")
     ours = [tuple(row.label.values()) for row in table.rows]
     baselines = [label for label in ours if label[0] == "FedAvg"]  # Table 9 prints drops against it
     assert sorted(set(ours) - set(baselines)) == sorted(table.paper)
@@ -46,6 +45,16 @@ def test_rows_shared_by_tables_are_one_run() -> None:
     assert standard == ids("table5", {"UPSAMPLING FACTOR": "100", "CASE": "STANDARD"})
     assert standard == ids("table6", {"POISONS": "1%", "METHOD": "JTT", "CASE": "STANDARD"})
     assert ids("table2", {"METHOD": "GEORGE"}) == ids("table6", {"POISONS": "1%", "METHOD": "GEORGE"})
+
+
+def test_rows_that_name_another_data_set_are_left_out(tmp_path: Path) -> None:
+    chosen = {"use": "waterbirds", "root": str(tmp_path)}
+    every, some = load("table2", "paper"), load("table2", data=chosen)
+    left = [row.label for row in every.rows if row.label["DATASET"] != "CELEBA"]
+    assert len(left) == 12 < len(every.rows)
+    assert some.scale == "paper"
+    assert [row.label for row in some.rows] == left
+    assert {run.task.data.root for run in some.experiments()} == {str(tmp_path)}
 
 
 VARIED = """
