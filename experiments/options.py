@@ -24,7 +24,11 @@ Rules = Annotated[
     ),
 ]
 Data = Annotated[
-    str | None, typer.Option(help="Data set for every row, e.g. waterbirds or my_pkg.mod:MyData. Rows that name another are left out.")
+    str | None,
+    typer.Option(
+        help="Data set for every row, e.g. waterbirds or my_pkg.mod:MyData. Rows that name another are left "
+        "out."
+    ),
 ]
 Root = Annotated[str | None, typer.Option(help="Folder of the data set's files (with --data).")]
 Results = Annotated[
