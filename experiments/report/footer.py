@@ -29,10 +29,10 @@ def footer(table: Table, found: Sequence[Line], results: Path, select: str) -> l
     """Notes under the printed table, one sentence or a few each."""
     done = finished(table, results)
     measured = [row for row in table.rows if any(result(run, results) for run in row.experiments)]
+    accuracies = _each(measured, lambda row: _accuracy(row, table.columns, results), "ACC:")
     return [
         spread_note(table, found),
-        f"Selection: {select}.",
-        *_each(measured, lambda row: _accuracy(row, table.columns, results), "ACC:"),
+        " ".join([f"Selection: {select}.", *accuracies]),
         *_each(measured, lambda row: _data(row, table.scale, results), "Data"),
         *_each(table.rows, lambda row: _training(row.experiments[0]), "Training:"),
         _worst_groups([found for _, found in done]),

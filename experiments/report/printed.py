@@ -24,8 +24,18 @@ def print_reports(
     reports = [make(table, results, select) for table in tables]
     for report in reports:
         _print_one(report, console)
-    files = write_all(reports, name)
-    console.print(f"Written: {', '.join(str(file) for file in files)}", soft_wrap=True, highlight=False)
+    console.print(_written(write_all(reports, name)), soft_wrap=True, highlight=False)
+
+
+def _written(files: Sequence[Path]) -> str:
+    """Where to look: the page of all where there is one, else the files of the only table."""
+    *_, last = files
+    folders = {file.parent for file in files}
+    if len(folders) == 1:
+        return f"Written to {last.parent}: {', '.join(file.name for file in files)}"
+    return (
+        f"Written: {last}, and beside it a folder per table with its page, Markdown, LaTeX, CSV and figures"
+    )
 
 
 def _print_one(report: Report, console: Console) -> None:
