@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.derived import Drop
 from experiments.labels import short, words
 from experiments.metrics import number
-from experiments.numbers import Line, is_baseline
+from experiments.numbers import Line, Values, has_drop, is_baseline
 from experiments.report.words import no_headroom, payer, turned
 from experiments.stored import result
 from experiments.table import Table
@@ -41,7 +41,8 @@ def verdict(table: Table, lines: Sequence[Line], results: Path) -> Verdict | Non
         )
         for line in judged
     )
-    return Verdict(tuple(_sentences(table, judged, shown, ranked)), head, body)
+    told = [*_sentences(table, judged, shown, ranked), *_twins(table, judged, lines)]
+    return Verdict(tuple(told), head, body)
 
 
 def _sentences(table: Table, judged: Sequence[Line], shown: Sequence[str], ranked: bool) -> list[str]:
@@ -93,11 +94,17 @@ def _seeds(judged: Sequence[Line]) -> str:
 
 def _setting(line: Line, table: Table) -> str:
     """The labels in which the audited rows differ; no attack is spelt out as clean."""
-    audited = [row.label for row in table.rows if row.audited]
-    label = {key: value for key, value in line.row.label.items() if len({each[key] for each in audited}) > 1}
+    differing = _differing(table)
+    label = {key: value for key, value in line.row.label.items() if key in differing}
     return ", ".join("clean" if word == "none" else word for word in words(label)) or short(
         line.row, table.rows
     )
+
+
+def _differing(table: Table) -> set[str]:
+    """Label columns in which the audited rows differ."""
+    audited = [row.label for row in table.rows if row.audited]
+    return {key for key in audited[0] if len({label[key] for label in audited}) > 1}
 
 
 def _cell(drop: Drop | None) -> str:
@@ -139,6 +146,28 @@ def _rivals(line: Line, lines: Sequence[Line]) -> list[Line]:
         and other.drops
         and "wga" in other.drops
     ]
+
+
+def _twins(table: Table, judged: Sequence[Line], lines: Sequence[Line]) -> list[str]:
+    """Rivals whose numbers are equal to the last digit: on these cohorts the two are one rule."""
+    settings: dict[str, list[str]] = {}
+    differing = _differing(table)
+    for line in judged:
+        mine = [_accuracies(run) for run in line.runs]
+        for other in _rivals(line, lines):
+            if None not in mine and [_accuracies(run) for run in other.runs] == mine:
+                name = ", ".join(value for key, value in other.row.label.items() if key not in differing)
+                settings.setdefault(name, []).append(_setting(line, table))
+    return [
+        f"The same numbers to the last digit as {name} in {len(found)} of {len(judged)} settings "
+        f"({'; '.join(found)}): there it does what {name} does."
+        for name, found in settings.items()
+    ]
+
+
+def _accuracies(run: Values | None) -> Values | None:
+    """What a run's predictions alone decide."""
+    return run and {key: value for key, value in run.items() if has_drop(key)}
 
 
 def _rank(line: Line, lines: Sequence[Line]) -> str:

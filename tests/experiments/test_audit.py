@@ -175,6 +175,7 @@ def test_the_verdict_by_hand(tmp_path: Path) -> None:
     assert "WGA clearly falls in 1 of 1 settings, clearly rises in 0, shows no clear change in 0." in text
     assert "95 % t interval" in text
     assert "One seed" not in text
+    assert "last digit" not in text
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:
@@ -184,6 +185,16 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
     assert "One seed: no interval exists" in text
     assert "--seeds 0,1,2" in text
     assert "clearly" not in text
+
+
+def test_a_rule_that_is_another_one_is_called_by_its_name(tmp_path: Path) -> None:
+    made, results = judged(tmp_path)
+    for ours, worst, rate in zip(
+        made.rows[-1].experiments, (55.0, 57.0, 59.0), (69.0, 70.0, 71.0), strict=True
+    ):
+        finish(ours, results, [90.0, 80.0, worst, 90.0], rate)  # the numbers of Median
+    told = of(made, results).sentences[-1]
+    assert told.startswith("The same numbers to the last digit as Median in 1 of 1 settings")
 
 
 def test_the_verdict_stands_at_the_top_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
