@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -60,8 +61,11 @@ class Section:
     verdict: Verdict | None = None
 
 
-def page(title: str, sections: Sequence[Section]) -> str:
-    """The HTML of a report of one table or several; equal arguments give equal text."""
+def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) -> str:
+    """The HTML of a report of one table or several; equal arguments give equal text.
+
+    `together` are sentences over all tables. What every table's summary says is said once, with them.
+    """
     folder = resources.files("experiments") / "report"
 
     def asset(name: str) -> str:
@@ -71,9 +75,12 @@ def page(title: str, sections: Sequence[Section]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals |= {"parts": parts, "interval": interval, "sortable": sortable}
-    shared = {"signals_caption": CAPTION, "signals_columns": COLUMNS}
+    shared: dict[str, Any] = {"signals_caption": CAPTION, "signals_columns": COLUMNS}
     template = environment.from_string(asset("page.html"))
     style, script = Markup(asset("page.css")), Markup(asset("page.js"))  # our own text, nothing of a run
+    first, *others = sections
+    common = [said for said in first.sentences if others and all(said in other.sentences for other in others)]
+    shared |= {"common": common, "together": [*common, *together]}
     return template.render(title=title, sections=sections, style=style, script=script, **shared)
 
 

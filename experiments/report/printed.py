@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from experiments.report.cells import cells
+from experiments.report.overall import overall
 from experiments.report.verdict import Verdict
 from experiments.report.write import Report, make, write_all
 from experiments.table import Table
@@ -24,6 +25,8 @@ def print_reports(
     reports = [make(table, results, select) for table in tables]
     for report in reports:
         _print_one(report, console)
+    for sentence in overall([(report.table, report.lines) for report in reports]):
+        console.print(f"  {escape(sentence)}", soft_wrap=True, highlight=False)
     console.print(_written(write_all(reports, name)), soft_wrap=True, highlight=False)
 
 

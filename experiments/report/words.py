@@ -67,7 +67,7 @@ def summary(table: Table, lines: Sequence[Line]) -> list[str]:
     done = [line for line in lines if any(line.runs)]
     told = [
         *_defences(table, done),
-        *_cases(table, done),
+        *(_case(table, ideal, standard) for ideal, standard in cases(table, done)),
         *findings(table, done),
     ]
     return [*_seeds(done), *(told or _range(table, done)), *_missing(table, lines), *_flags(table, done)]
@@ -144,22 +144,19 @@ def payer(drops: Mapping[str, Drop]) -> tuple[str, float] | None:
     return None if number(losing[most]) == "0.0" else (most, losing[most])
 
 
-def _cases(table: Table, done: Sequence[Line]) -> list[str]:
-    """What an intervention on the method changes: the standard case against the ideal one."""
+def cases(table: Table, done: Sequence[Line]) -> list[tuple[Line, Line]]:
+    """Rows of the ideal and of the standard case that differ in nothing else."""
     if CASE not in table.rows[0].label:
         return []
     by_case: dict[tuple[str, ...], dict[str, Line]] = {}
     for line in done:
         rest = tuple(value for key, value in line.row.label.items() if key != CASE)
         by_case.setdefault(rest, {})[line.row.label[CASE].lower()] = line
-    sentences = []
-    for cases in by_case.values():
-        if {"standard", "ideal"} <= set(cases):
-            sentences.append(_case(table, cases["ideal"], cases["standard"]))
-    return sentences
+    return [(c["ideal"], c["standard"]) for c in by_case.values() if {"standard", "ideal"} <= set(c)]
 
 
 def _case(table: Table, ideal: Line, standard: Line) -> str:
+    """What an intervention on the method changes."""
     label = short(standard.row, table.rows)
     found = {key: change(ideal, standard, key) for key in ("asr", "wga", "acc_adjusted")}
     named = {"asr": "attack success", "wga": "WGA", "acc_adjusted": "ACC"}

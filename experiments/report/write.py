@@ -9,6 +9,7 @@ from experiments.report.cells import grid
 from experiments.report.footer import finished, footer, spread_note
 from experiments.report.latex import latex
 from experiments.report.markdown import markdown
+from experiments.report.overall import overall
 from experiments.report.page import Picture, Section, page, picture
 from experiments.report.provenance import provenance
 from experiments.report.signals import signal_frame, signal_rows
@@ -68,8 +69,9 @@ def write_all(reports: Sequence[Report], name: str = "") -> list[Path]:
         sections.append(section)
         files += [*drawn, put(report.folder / f"{report.table.name}.html", page(section.title, [section]))]
     if len(reports) > 1:
-        together = reports[0].results / "reports" / f"{name}.html"
-        files.append(put(together, page(f"{len(reports)} tables", sections)))
+        words = overall([(report.table, report.lines) for report in reports])
+        whole = page(f"{len(reports)} tables", sections, words)
+        files.append(put(reports[0].results / "reports" / f"{name}.html", whole))
     problems = [problem for section in sections for problem in section.missing]
     if problems:
         raise FedgroupError(f"{'; '.join(problems)}; everything else is written to {files[0].parent.parent}")

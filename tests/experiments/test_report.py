@@ -16,6 +16,7 @@ from experiments.metrics import cell, headings, metric, number
 from experiments.numbers import lines, measured
 from experiments.report import cells, footer, make, write, write_all
 from experiments.report.latex import escape
+from experiments.report.overall import overall
 from experiments.report.provenance import provenance, yaml
 from experiments.stored import result
 from experiments.table import Table
@@ -156,6 +157,27 @@ def test_a_page_of_two_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert page.index("Contents") < page.index("Summary") < page.index("<table")
     assert page.count('<table class="numbers">') == 2
     assert (results / "reports" / "other" / "other.html").exists()
+    assert page.count("One seed: nothing is known about the spread") == 1
+    # both tables are of the same runs: Median's WGA drops by 10, the third row's by -1; ASR by 30 and 1
+    assert (
+        "Defences against FedAvg, 2 settings: attack success 1.0 to 30.0 points lower; WGA lower in 1 (by up to 10.0 "
+        "points) and higher in 1 (by up to 1.0); ACC unchanged. The group that pays most is b0 in 1 of them."
+    ) in page
+
+
+def test_what_several_tables_say_together_of_the_cases(tmp_path: Path) -> None:
+    text = SEVERAL.replace("CASE: A", "CASE: STANDARD").replace("CASE: B", "CASE: IDEAL")
+    made, results = table(tmp_path, "[0, 1]", text), tmp_path / "results"
+    standard, ideal, _ = made.rows
+    for place, rate in enumerate((60.0, 64.0)):
+        finish(standard.experiments[place], results, MEDIAN[place], rate)
+        finish(ideal.experiments[place], results, FEDAVG[place], 1.0)
+    found = lines(made, results, "final")
+    assert overall([(made, found)]) == []
+    assert overall([(made, found), (made, found)]) == [
+        "JTT, the standard case against the ideal one, 1 setting: attack success 61.0 points higher; WGA 10.5 points "
+        "lower; ACC unchanged."
+    ]
 
 
 def test_provenance_lists_every_run_and_its_settings_read_back(tmp_path: Path) -> None:
