@@ -12,6 +12,7 @@ python -m deploy.container superlink | supernode
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.arguments import QUIET, SuperLink, SuperNode, write_connection
@@ -26,7 +27,7 @@ REGISTER = 'until "$0" -m deploy.health "$1" "$2/ca.crt"; do sleep 1; done; "$0"
 
 def superlink(keys: Path | None) -> list[str]:
     """The SuperLink's command; its connection is written and, with keys, its SuperNodes are registered."""
-    write_connection(Path(os.environ["FLWR_HOME"]), f"127.0.0.1:{PORT}", keys)
+    write_connection(Path(_text("FLWR_HOME")), f"127.0.0.1:{PORT}", keys)
     if keys is not None:
         subprocess.Popen(["sh", "-c", REGISTER, sys.executable, str(PORT), str(keys)])
     return SuperLink(ANYWHERE, PORT, STATE / "superlink.db", keys).command()
@@ -58,19 +59,25 @@ def _number(name: str) -> int:
     return int(value)
 
 
-def main(role: str) -> None:
-    """Become the program of this role."""
+ROLES = {"superlink": superlink, "supernode": supernode}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Become the program of the role that is named."""
+    if len(arguments) != 1 or arguments[0] not in ROLES:
+        raise FedgroupError(f"a container is one of {', '.join(ROLES)}, got '{' '.join(arguments)}'")
+    role = arguments[0]
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     folder = os.environ.get("FEDGROUP_KEYS", "")
     keys = Path(folder) if folder else None
     if keys is not None and not (keys / "ca.crt").is_file():
         raise FedgroupError(f"no ca.crt in FEDGROUP_KEYS={folder}: make the keys first, see docs/deploy.md")
-    command = {"superlink": superlink, "supernode": supernode}[role](keys)
+    command = ROLES[role](keys)
     os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1])
+        main(sys.argv[1:])
     except FedgroupError as error:
         sys.exit(f"fedgroup: {error}")

@@ -23,5 +23,7 @@ def healthy(port: int, authority: Path | None = None, host: str = "127.0.0.1") -
 
 
 if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3 or not sys.argv[1].isdigit():
+        sys.exit("fedgroup: python -m deploy.health PORT [CA_CERTIFICATE]")
     chosen = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     sys.exit(0 if healthy(int(sys.argv[1]), chosen) else 1)

@@ -28,6 +28,8 @@ def register(folder: Path, environment: Mapping[str, str] | None = None) -> int:
 
 if __name__ == "__main__":
     try:
+        if len(sys.argv) != 2:
+            raise FedgroupError("give the folder of the public keys: python -m deploy.register FOLDER")
         print(f"{register(Path(sys.argv[1]))} SuperNodes may join", flush=True)
     except FedgroupError as error:
         sys.exit(f"fedgroup: {error}")

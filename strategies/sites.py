@@ -159,7 +159,8 @@ class Sites(Grid):
         if reply.has_error():
             self._refuse(node, reply.error.reason)
             return
-        partition = reply.content.metric_records[METRICS]["partition-id"]
+        records = reply.content.metric_records
+        partition = records[METRICS].get("partition-id") if METRICS in records else None
         if not isinstance(partition, int) or not 0 <= partition < self._clients:
             self._refuse(node, f"it holds partition {partition}, task.partition.clients is {self._clients}")
             return

@@ -50,7 +50,8 @@ def _interventions(tables: Tables) -> list[str]:
             run = standard.row.experiments[0]
             risen = {key: change(ideal, standard, key) for key in CHANGES}
             changes = {key: rise.rise.spread.mean for key, rise in risen.items() if rise}
-            found.setdefault(_method(run.method), {})[run.id] = changes
+            if changes:  # both cases have a finished seed in common
+                found.setdefault(_method(run.method), {})[run.id] = changes
     return [
         f"{method}, the standard case against the ideal one, {_told(list(rows.values()))}."
         for method, rows in found.items()

@@ -101,7 +101,16 @@ def test_a_container_without_its_settings_says_which(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(os, "execvp", lambda *_: pytest.fail("it started"))
     with pytest.raises(FedgroupError, match=match):
-        container.main("supernode")
+        container.main(["supernode"])
+
+
+@pytest.mark.parametrize("words", [[], ["node"], ["superlink", "supernode"]])
+def test_a_container_without_a_role_names_the_roles(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "execvp", lambda *_: pytest.fail("it started"))
+    with pytest.raises(FedgroupError, match="a container is one of superlink, supernode, got"):
+        container.main(words)
 
 
 def test_a_container_becomes_the_node_it_is_told_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +118,7 @@ def test_a_container_becomes_the_node_it_is_told_to_be(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "execvp", lambda _, command: became.append(command))
     for name, value in SERVICES["supernode-1"]["environment"].items():
         monkeypatch.setenv(name, value)
-    container.main("supernode")
+    container.main(["supernode"])
     (command,) = became
     assert command[0] == "flower-supernode" and "--insecure" in command
     assert "--superlink=superlink:8000" in command

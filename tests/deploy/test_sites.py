@@ -186,6 +186,15 @@ def test_a_node_without_a_partition_is_refused_with_its_own_words() -> None:
         Sites(Nodes({7: holder(0), 8: broken}), 2, 1.0).get_node_ids()
 
 
+@pytest.mark.parametrize("content", [RecordDict(), RecordDict({METRICS: MetricRecord({"other": 1})})])
+def test_a_node_that_answers_something_else_is_refused(content: RecordDict) -> None:
+    def other(message: Message) -> Message:
+        return Message(content, reply_to=message)
+
+    with pytest.raises(FedgroupError, match="node 8 takes no part: it holds partition None"):
+        Sites(Nodes({7: holder(0), 8: other}), 2, 1.0).get_node_ids()
+
+
 def test_push_and_pull_are_addressed_too() -> None:
     nodes = Nodes({70: holder(0, 1.0)})
     grid = Sites(nodes, 1, 1.0)
