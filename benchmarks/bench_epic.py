@@ -75,7 +75,7 @@ def naive(g: NDArray[np.float32], budget: int, similarity: str) -> list[int]:
 
 
 def ours(g: NDArray[np.float32], budget: int, similarity: str) -> list[int]:
-    from fedgroup.methods.facility import medoids
+    from fedgroup.methods.medoids.facility_location import medoids
 
     return [int(j) for j in medoids(g, budget, similarity).order]  # type: ignore[arg-type]
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from fedgroup import model
-from fedgroup.attacks.matching import Matcher, descend
-from fedgroup.attacks.perturbation import Box
+from fedgroup.attacks.gradient_matching.matching import Matcher, descend
+from fedgroup.attacks.gradient_matching.perturbation import Box
 from fedgroup.device import describe, pick
 from fedgroup.spec import resolve
 

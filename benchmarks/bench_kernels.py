@@ -25,8 +25,8 @@ from flwr.app import Array, ArrayRecord, Message, MessageType, MetricRecord, Rec
 from flwr.serverapp.strategy import FedAvg, FedMedian, FedTrimmedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
-from strategies import geometry, kernels
-from strategies.sparsefed import SparseFed
+from strategies.kernels import coordinatewise, geometry
+from strategies.rules.sparsefed import SparseFed
 
 Call = Callable[[], Any]
 Group = dict[str, Call]
@@ -118,12 +118,12 @@ def groups(count: int, size: int, trim: int) -> dict[str, Group]:
     cut = trim / count + 1e-9
     return {
         "mean": {
-            "fedgroup": lambda: kernels.mean(clients),
+            "fedgroup": lambda: coordinatewise.mean(clients),
             "Flower FedAvg": flower(FedAvg(), messages),
             "np.mean of a stack": lambda: np.mean(np.stack(clients), 0),
         },
         "median": {
-            "fedgroup": lambda: kernels.median(clients),
+            "fedgroup": lambda: coordinatewise.median(clients),
             "Flower FedMedian": flower(FedMedian(), messages),
             "np.median of a stack": lambda: np.median(np.stack(clients), 0),
             "torch.quantile of a stack": lambda: (
@@ -132,7 +132,7 @@ def groups(count: int, size: int, trim: int) -> dict[str, Group]:
             **byzfl_group("Median", clients, {}),
         },
         f"trimmed mean ({trim})": {
-            "fedgroup": lambda: kernels.trimmed_mean(clients, trim),
+            "fedgroup": lambda: coordinatewise.trimmed_mean(clients, trim),
             "Flower FedTrimmedAvg": flower(FedTrimmedAvg(beta=cut), messages),
             "np.sort of a stack": lambda: np.sort(np.stack(clients), 0)[trim:-trim].mean(0),
             **byzfl_group("TrMean", clients, {"f": trim}),

@@ -19,7 +19,7 @@ from experiments.run import run
 from fedgroup.layout import Weights
 from fedgroup.task import Task
 from fedgroup.update import Update
-from strategies.server import Server
+from strategies.server.federated_run import Server
 
 
 def give_back(task: Task, client: int, number: int, weights: Weights, layout: str) -> Update:

@@ -14,7 +14,7 @@ from flwr.clientapp import ClientApp
 from clients.local import local_update
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights
-from fedgroup.live import live
+from fedgroup.lazy_array import live
 from fedgroup.task import Task
 from fedgroup.update import ARRAYS, CONFIG, METRICS
 

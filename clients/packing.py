@@ -4,7 +4,7 @@ from typing import Any
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
-from fedgroup.live import live
+from fedgroup.lazy_array import live
 
 Packed = dict[str, tuple[str, dict[str, Any]]]
 """Record name -> its kind (arrays, metrics, config) and its values."""

@@ -12,7 +12,7 @@ import torch._dynamo  # the first optimiser step would import it, inside a timed
 from flwr.app import Message
 
 from clients.grid import context_of, reason_of, take_identity
-from clients.wire import Packed, pack, unpack
+from clients.packing import Packed, pack, unpack
 
 Answer = tuple[str, Any, Packed]
 """(ok, packed records, packed state), (error, one line, state) or (memory, one line, state)."""

@@ -19,8 +19,8 @@ from typing import Any
 from flwr.app import Error, Message, RecordDict
 
 from clients.grid import CLIENT_APP_RAISED, ClientGrid
+from clients.packing import Packed, pack, unpack
 from clients.resources import Resources
-from clients.wire import Packed, pack, unpack
 from fedgroup.device import VARIABLE, pick
 from fedgroup.errors import FedgroupError
 

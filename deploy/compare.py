@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.flower import flower_table
-from experiments.table import load
+from experiments.launch.flower_run import flower_table
+from experiments.tables.table import load
 from fedgroup.errors import FedgroupError
 
 ROOT = Path(__file__).parent.parent

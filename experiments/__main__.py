@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.data_commands import data_app
-from experiments.options import (
+from experiments.cli.data import data_app
+from experiments.cli.options import (
     Data,
     Device,
     Jobs,
@@ -44,7 +44,7 @@ def list_(
     ] = None,
 ) -> None:
     """List tables, data sets, partitions, models and aggregation rules; or one component's settings."""
-    from experiments.catalogue import catalogue, settings
+    from experiments.components.catalogue import catalogue, settings
 
     if name is not None:
         settings(name)
@@ -64,7 +64,7 @@ def show(
     results: Results = Path("results"),
 ) -> None:
     """Show every setting of a table's runs, where it came from, and each run's directory. Runs nothing."""
-    from experiments.catalogue import explain
+    from experiments.components.catalogue import explain
 
     explain(chosen_table(table, scale, seeds, set_, rule, data, root), results)
 
@@ -106,7 +106,7 @@ def run(
     Interrupt it at any time: the same command goes on where it stopped.
     """
     from clients.resources import Resources
-    from experiments.table import of_the_paper
+    from experiments.tables.table import of_the_paper
 
     resources = Resources(workers, gpus_per_client, threads, ray_address)
     names = of_the_paper() if tables == ["all"] else tables
@@ -125,7 +125,7 @@ def _run(
     tensorboard: Path | None = None,
     together: str = "",
 ) -> None:
-    from experiments.show import run_tables
+    from experiments.launch.progress import run_tables
     from fedgroup.device import cores
 
     if jobs < 0:
@@ -150,7 +150,7 @@ def flwr_(context: typer.Context) -> None:
 
     For example: fedgroup flwr local --run-config 'results="/tmp/out" federation.rounds=3'
     """
-    from experiments.flower import flower_run
+    from experiments.launch.flower_run import flower_run
 
     raise typer.Exit(flower_run(context.args))
 
@@ -167,7 +167,7 @@ def status(
     results: Results = Path("results"),
 ) -> None:
     """Say which runs of a table are done, running, interrupted or missing."""
-    from experiments.show import print_status
+    from experiments.launch.progress import print_status
 
     print_status(chosen_table(table, scale, seeds, set_, rule, data, root), results)
 
@@ -190,8 +190,8 @@ def report(
 
     Everything goes to RESULTS/reports/TABLE; several tables also make one page of all in RESULTS/reports.
     """
-    from experiments.report.printed import print_reports, reportable
-    from experiments.show import make_console
+    from experiments.launch.progress import make_console
+    from experiments.report.terminal import print_reports, reportable
 
     options = (scale, seeds, set_, rule, data, root)
     chosen = reportable(tables, lambda name: chosen_table(name, *options), results)
@@ -210,7 +210,7 @@ def check(
     ] = None,
 ) -> None:
     """Check a component against the public contract of its family, which is told by its methods."""
-    from experiments.check import check_named
+    from experiments.components.check import check_named
 
     raise typer.Exit(check_named(name, set_ or []))
 
@@ -238,7 +238,7 @@ def audit(
     with one seed. --seeds 0,1,2 gives intervals.
     """
     from clients.resources import Resources
-    from experiments.audit import audit_table
+    from experiments.components.audit import audit_table
 
     given = {"NAME": name, "--method": method, "--attack": attack, "--dataset": dataset}
     table = audit_table(given, root, scale, seed_list(seeds), set_ or [])
@@ -258,7 +258,7 @@ def probe_(
 
     The whole report is kept beside the run's records, where tables find it.
     """
-    from experiments.probe import print_probe
+    from experiments.results.probe_values import print_probe
 
     print_probe(name, run_, set_ or [])
 

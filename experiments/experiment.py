@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from fedgroup.central import Central, central_id
 from fedgroup.errors import unknown
+from fedgroup.methods.central_run import Central, central_id
 from fedgroup.spec import build, run_id, to_dict
 from fedgroup.task import Task
-from strategies.fedavg import FedAvg
 from strategies.federation import Federation
+from strategies.rules.fedavg import FedAvg
 
 PARTS = ("task", "federation", "method")
 

@@ -9,7 +9,7 @@ from clients.client_app import app as client_app
 from clients.grid import SERVER_NODE, ClientGrid, LocalGrid
 from clients.resources import Resources
 from experiments.experiment import Experiment
-from fedgroup.central import centralise
+from fedgroup.methods.central_run import centralise
 from fedgroup.task import assign_clients
 from strategies.server_app import app as server_app
 

@@ -8,9 +8,9 @@ from torch import nn
 
 from fedgroup.attacks.attack import Predict
 from fedgroup.dataset import GroupedDataset, Ints
-from fedgroup.evaluate import count, predict
 from fedgroup.layout import read
-from fedgroup.record import Checkpoint, Run
+from fedgroup.predict import count, predict
+from fedgroup.run_directory import Checkpoint, Run
 from fedgroup.task import Task, attack_success, placed_splits, prepared_splits
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import in_batches
+from fedgroup.predict import in_batches
 
 Rows = NDArray[np.float32]
 

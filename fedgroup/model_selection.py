@@ -9,7 +9,7 @@ from typing import Any
 
 from fedgroup.dataset import GroupInfo
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 
 RULES = ("best_val_wga", "final", "last10")
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.device import cores
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 
 BATCH = 256
 """Samples per forward pass; the predictions do not depend on it beyond float rounding."""

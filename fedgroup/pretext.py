@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedgroup.data.birds import render
-from fedgroup.data.scenes import chance
+from fedgroup.data.drawn_birds import render
+from fedgroup.data.drawn_scenes import chance
 from fedgroup.data.synthbirds import CHUNK, GENERATOR_VERSION, INFO, SIZES
 from fedgroup.dataset import normaliser
 from fedgroup.model import SmallResNet

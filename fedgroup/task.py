@@ -10,12 +10,12 @@ import torch
 
 from fedgroup import attacks, data, model
 from fedgroup.attacks.attack import Predict
-from fedgroup.attacks.attackers import Attackers, deal
+from fedgroup.attacks.malicious_clients import Attackers, deal
 from fedgroup.attacks.none import NoAttack
-from fedgroup.data import partition
 from fedgroup.dataset import Ints, Splits, place
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
+from fedgroup.partitions import partition
 from fedgroup.seeding import rng
 from fedgroup.spec import build, component, to_dict
 from fedgroup.train import TrainConfig

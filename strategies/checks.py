@@ -14,15 +14,15 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from numpy.typing import NDArray
 from torch import nn
 
-from fedgroup.contract.answers import Answer, answers
+from fedgroup.checks.runner import Answer, answers
 from fedgroup.layout import Layout, Weights
 from fedgroup.seeding import rng
 from fedgroup.update import ARRAYS, METRICS
 from strategies.aggregator import Aggregator, State, Vector, copy_state, influence_of
 from strategies.federation import Federation
-from strategies.flower import Hosted
-from strategies.identity import LentIdentity, with_id
 from strategies.records import to_record
+from strategies.server.flower_strategy import Hosted
+from strategies.server.messages import LentIdentity, with_id
 
 SIZE = 2_000
 Cohort = tuple[Vector, list[Vector], NDArray[np.float64]]

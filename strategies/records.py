@@ -6,7 +6,7 @@ from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
 from fedgroup.layout import Weights
-from fedgroup.live import live
+from fedgroup.lazy_array import live
 
 LiveArray = live(Array)
 

@@ -17,8 +17,8 @@ from fedgroup.errors import FedgroupError
 from fedgroup.spec import build, merge, override
 from fedgroup.task import Task, assign_clients
 from strategies.federation import Federation
-from strategies.server import federate
-from strategies.sites import Sites
+from strategies.server.federated_run import federate
+from strategies.server.partition_grid import Sites
 
 app = ServerApp()
 TIMEOUT = 3600.0

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedgroup.contract.toy import TinyModel, TinyNet, pictures
+from fedgroup.checks.toy_data import TinyModel, TinyNet, pictures
 from fedgroup.dataset import GroupedDataset, GroupInfo, Splits
 from fedgroup.seeding import rng
 

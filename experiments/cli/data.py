@@ -16,7 +16,7 @@ def data_prepare(
     root: Annotated[Path | None, typer.Option(help="Where to put (or find) the files.")] = None,
 ) -> None:
     """Download a data set where a source works, and decode it once into a memory-mapped bank."""
-    from experiments.catalogue import prepare_data
+    from experiments.components.catalogue import prepare_data
 
     prepare_data(name, root)
 
@@ -27,7 +27,7 @@ def data_check(
     root: Annotated[Path | None, typer.Option(help="Folder of its files.")] = None,
 ) -> None:
     """Check a data set's files: layout, group counts, missing images. Decodes nothing."""
-    from experiments.catalogue import check_data
+    from experiments.components.catalogue import check_data
 
     check_data(name, root)
 
@@ -46,7 +46,7 @@ def data_show(
     ] = None,
 ) -> None:
     """Write a picture with samples of every group (and of an attack), and print the group counts."""
-    from experiments.catalogue import show_data
+    from experiments.components.catalogue import show_data
 
     if set_ and attack is None:
         raise FedgroupError("--set changes an attack's settings: give --attack too")

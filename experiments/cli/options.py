@@ -49,7 +49,7 @@ def chosen_table(
     root: str | None,
 ) -> Any:
     """The table that a command's arguments name, with every override laid on it."""
-    from experiments.table import load
+    from experiments.tables.table import load
 
     chosen: dict[str, Any] | None = None
     if data is not None:

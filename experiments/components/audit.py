@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.added import title
-from experiments.check import made, show_answers, spell
-from experiments.numbers import is_baseline
-from experiments.table import Row, Table, load
-from fedgroup.contract.family import Family
+from experiments.components.check import made, show_answers, spell
+from experiments.components.families import Family
+from experiments.results.measurements import is_baseline
+from experiments.tables.extra_rows import title
+from experiments.tables.table import Row, Table, load
 from fedgroup.errors import FedgroupError
 
 OPTIONS: dict[str, tuple[Family, ...]] = {

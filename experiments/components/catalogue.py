@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import strategies
-from experiments.labels import labelled
-from experiments.show import make_console
-from experiments.table import Table, describe, names
+from experiments.components.families import family, load
+from experiments.launch.progress import make_console
+from experiments.tables.labels import labelled
+from experiments.tables.table import Table, describe, names
 from fedgroup import attacks, data, methods, model
-from fedgroup.contract.family import family, load
-from fedgroup.data import partition
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.record import status
+from fedgroup.partitions import partition
+from fedgroup.run_directory import status
 from fedgroup.spec import build, merge, overrides, parse, resolve, short_name, to_dict
 from fedgroup.task import Task, load_splits, prepared_splits
 
@@ -221,8 +221,8 @@ def _attacked_task(dataset: Any, attack: str, sets: Sequence[str]) -> Task:
 
 def _draw_matching(task: Task, out: Path) -> None:
     """Write gradient matching's loss curve beside the picture."""
-    from experiments.figures.matching import matching_loss
-    from fedgroup.attacks.gradient_matching import GradientMatching, brew
+    from experiments.figures.matching_loss import matching_loss
+    from fedgroup.attacks.gradient_matching.gradient_matching import GradientMatching, brew
 
     if isinstance(task.attack, GradientMatching):
         splits = load_splits(task.data)

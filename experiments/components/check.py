@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import strategies
-from experiments.show import make_console
+from experiments.components.families import Family, family
+from experiments.launch.progress import make_console
 from fedgroup import attacks, data, methods
-from fedgroup.contract.answers import Answer
-from fedgroup.contract.dataset import check_dataset
-from fedgroup.contract.family import Family, family
-from fedgroup.contract.method import check_method
-from fedgroup.contract.partition import check_partition
-from fedgroup.contract.sample_attack import check_sample_attack
-from fedgroup.contract.update_attack import check_update_attack
-from fedgroup.data import partition
+from fedgroup.checks.dataset import check_dataset
+from fedgroup.checks.method import check_method
+from fedgroup.checks.partition import check_partition
+from fedgroup.checks.runner import Answer
+from fedgroup.checks.sample_attack import check_sample_attack
+from fedgroup.checks.update_attack import check_update_attack
 from fedgroup.errors import FedgroupError, unknown
+from fedgroup.partitions import partition
 from fedgroup.spec import Names, build, merge, overrides, parse, resolve
-from strategies.contract import check_aggregator
+from strategies.checks import check_aggregator
 
 SUITES: dict[Family, tuple[Names, Callable[[Any], Iterator[Answer]]]] = {
     "rule": (strategies.NAMES, check_aggregator),

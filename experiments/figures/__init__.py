@@ -4,9 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.figures import curves, elimination, groups, influence, separability, tension, tradeoff
-from experiments.numbers import Line
-from experiments.table import Table
+from experiments.figures import (
+    curves,
+    elimination,
+    group_accuracy,
+    influence,
+    separability,
+    tension,
+    tradeoff,
+)
+from experiments.results.measurements import Line
+from experiments.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class Figure:
 FIGURES = {
     "tension": Figure("What a defence buys and costs", tension.ABOUT, tension.draw, tension.applies),
     "tradeoff": Figure("Both at once?", tradeoff.ABOUT, tradeoff.draw, tradeoff.applies),
-    "groups": Figure("Who pays", groups.ABOUT, groups.draw, groups.applies),
+    "groups": Figure("Who pays", group_accuracy.ABOUT, group_accuracy.draw, group_accuracy.applies),
     "elimination": Figure("Who is eliminated", elimination.ABOUT, elimination.draw, elimination.applies),
     "influence": Figure("Who is heard", influence.ABOUT, influence.draw, influence.applies),
     "separability": Figure(

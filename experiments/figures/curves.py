@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 
 from experiments.experiment import Experiment
 from experiments.figures.style import canvas, facets, legend, save, style, styled
-from experiments.numbers import Line, attacked
-from experiments.stored import result
-from experiments.table import Row, Table
-from fedgroup.record import read_lines
-from fedgroup.selection import attack_rate, counts, metrics
+from experiments.results.measurements import Line, attacked
+from experiments.results.store import result
+from experiments.tables.table import Row, Table
+from fedgroup.model_selection import attack_rate, counts, metrics
+from fedgroup.run_directory import read_lines
 
 ABOUT = "By round, on the test set: mean over seeds, the range over seeds shaded."
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from experiments.experiment import Experiment
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
-from experiments.labels import short
-from experiments.numbers import Line
-from experiments.stored import result
-from experiments.table import Table
+from experiments.results.measurements import Line
+from experiments.results.store import result
+from experiments.tables.labels import short
+from experiments.tables.table import Table
 
 ABOUT = (
     "Share of each tier that the defence has eliminated, by step: mean over seeds, the range over seeds "

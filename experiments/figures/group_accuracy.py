@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments.derived import Spread
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
-from experiments.labels import short
-from experiments.numbers import Line
-from experiments.stored import result
-from experiments.table import Table
+from experiments.results.measurements import Line
+from experiments.results.statistics import Spread
+from experiments.results.store import result
+from experiments.tables.labels import short
+from experiments.tables.table import Table
 
 ABOUT = (
     "Accuracy of every group at the selected round, coloured by tier (mean over seeds; bars: sample standard "

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.figures.style import GREY, HATCHES, canvas, save, style, styled
-from experiments.labels import short
-from experiments.numbers import Line
-from experiments.table import Table
+from experiments.results.measurements import Line
+from experiments.tables.labels import short
+from experiments.tables.table import Table
 
 ABOUT = (
     "Influence of a client that holds LRG-1 samples over that of one that does not, mean over rounds; a dot "

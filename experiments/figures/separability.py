@@ -7,10 +7,10 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
-from experiments.labels import short
-from experiments.numbers import Line
-from experiments.stored import optional
-from experiments.table import Table
+from experiments.results.measurements import Line
+from experiments.results.store import optional
+from experiments.tables.labels import short
+from experiments.tables.table import Table
 
 ABOUT = (
     "Total-variation distance of a signal between poisons and a tier: no rule that looks only at the signal "

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.labels import varying, words
-from experiments.table import Row, Table
+from experiments.tables.labels import varying, words
+from experiments.tables.table import Row, Table
 
 FORMATS = (".svg", ".pdf", ".png")
 

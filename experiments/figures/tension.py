@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments.derived import Spread
 from experiments.figures.style import GREY, METHODS, canvas, save, style, styled
-from experiments.labels import short
-from experiments.numbers import Line
-from experiments.table import Table
+from experiments.results.measurements import Line
+from experiments.results.statistics import Spread
+from experiments.tables.labels import short
+from experiments.tables.table import Table
 
 ABOUT = (
     "Up: the attack succeeds less often. Right: the worst group loses accuracy. The dotted diagonal is an "

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.figures.style import GREY, OTHERS, canvas, save, styled
-from experiments.labels import short
-from experiments.numbers import Line
-from experiments.table import Table
+from experiments.results.measurements import Line
+from experiments.tables.labels import short
+from experiments.tables.table import Table
 from fedgroup.methods.epic_then_jtt import EpicThenJtt
 
 ABOUT = (

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
-from experiments.labels import labelled
-from experiments.report.printed import print_reports
-from experiments.show import make_console
-from experiments.table import Table
+from experiments.launch.progress import make_console
+from experiments.report.terminal import print_reports
+from experiments.tables.labels import labelled
+from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
-from fedgroup.record import status
+from fedgroup.run_directory import status
 
 COMPLETED = "finished:completed"
 

@@ -9,10 +9,10 @@ import torch
 
 from clients.resources import Resources
 from experiments.experiment import Experiment
+from experiments.launch.memory_parts import CUDA_CONTEXT, PROCESS, available, parameters, training
 from fedgroup.dataset import image_bytes
 from fedgroup.device import BANK_SHARE, pick
 from fedgroup.errors import FedgroupError
-from fedgroup.memory import CUDA_CONTEXT, PROCESS, available, parameters, training
 from fedgroup.task import assign_clients, prepared_splits
 from strategies.cohort import cohort_size
 

@@ -20,17 +20,17 @@ from rich.progress import (
 from rich.table import Table as RichTable
 
 from clients.resources import Resources
-from experiments.board import Board
 from experiments.experiment import Experiment
-from experiments.labels import labelled
-from experiments.launch import Watched, launch, look
-from experiments.memory import check, estimate
-from experiments.probe import measure_table
-from experiments.report.printed import print_reports
-from experiments.table import Table
+from experiments.launch.memory_estimate import check, estimate
+from experiments.launch.scheduler import Watched, launch, look
+from experiments.launch.tensorboard import Board
+from experiments.report.terminal import print_reports
+from experiments.results.probe_values import measure_table
+from experiments.tables.labels import labelled
+from experiments.tables.table import Table
 from fedgroup.errors import unknown
-from fedgroup.record import SECONDS, status
-from fedgroup.selection import RULES, counts
+from fedgroup.model_selection import RULES, counts
+from fedgroup.run_directory import SECONDS, status
 
 
 def make_console() -> Console:
@@ -53,7 +53,7 @@ def prepare(experiments: Sequence[Experiment], console: Console, threads: int) -
     torch.set_num_threads(threads)
     from fedgroup.device import pick
     from fedgroup.task import assign_clients, load_splits, malicious_clients, prepared_splits
-    from strategies.forge import check_forgers
+    from strategies.server.byzantine_clients import check_forgers
 
     pick()
     seen = set()

@@ -69,7 +69,7 @@ def run_here(
 ) -> int:
     """Body of the Ray task: the worker that runs on a laptop too; returns its exit code."""
     sys.path[:] = paths + [path for path in sys.path if path not in paths]
-    from experiments.worker import work
+    from experiments.launch.worker import work
 
     try:
         work(text, results, resources, environment)

@@ -15,9 +15,9 @@ import torch
 from clients.ray_grid import shared_ray
 from clients.resources import Resources
 from experiments.experiment import Experiment
-from experiments.worker import ERROR, work
+from experiments.launch.worker import ERROR, work
 from fedgroup.device import CORES, VARIABLE, cores, pick
-from fedgroup.record import read_lines, status
+from fedgroup.run_directory import read_lines, status
 
 POLL = 0.25
 """Seconds between looks at the run directories."""
@@ -131,13 +131,13 @@ Start = Callable[[str, str, Resources, dict[str, str]], Any]
 def starter(resources: Resources) -> Start:
     """How runs start: as processes here, or as Ray tasks on the cluster of `resources.ray_address`."""
     if resources.ray_address is not None:
-        from experiments.cluster import on_cluster
+        from experiments.launch.ray_cluster import on_cluster
 
         return on_cluster(resources)
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:  # heavy imports once, not once per run
-        context.set_forkserver_preload(["experiments.worker"])
+        context.set_forkserver_preload(["experiments.launch.worker"])
 
     def start(*arguments: Any) -> Any:
         process = context.Process(target=work, args=arguments)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.launch import Watched
+from experiments.launch.scheduler import Watched
 from fedgroup.errors import FedgroupError
-from fedgroup.record import SECONDS, read_lines
-from fedgroup.selection import counts
+from fedgroup.model_selection import counts
+from fedgroup.run_directory import SECONDS, read_lines
 
 
 class Board:

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.metrics import number
-from experiments.numbers import Line
-from experiments.report.words import cases, change, no_headroom, payer, turned
-from experiments.table import Table
+from experiments.report.metric_format import number
+from experiments.report.summary import cases, change, no_headroom, payer, turned
+from experiments.results.measurements import Line
+from experiments.tables.table import Table
 from fedgroup.methods import NAMES
 from fedgroup.spec import short_name
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.metrics import cell, headings, metric
-from experiments.numbers import ACCURACIES, Line, attacked
-from experiments.table import Table
+from experiments.report.metric_format import cell, headings, metric
+from experiments.results.measurements import ACCURACIES, Line, attacked
+from experiments.tables.table import Table
 
 Part = Literal["label", "value", "drop", "paper", "notes"]
 NONE = "–"

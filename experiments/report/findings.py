@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from experiments.labels import words
-from experiments.metrics import metric, number
-from experiments.numbers import Line
-from experiments.table import Table
+from experiments.report.metric_format import metric, number
+from experiments.results.measurements import Line
+from experiments.tables.labels import words
+from experiments.tables.table import Table
 
 CASE = "CASE"
 CELLS = ("poisons", "LRG-1", "LRG-2", "HRG")

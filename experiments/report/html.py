@@ -12,10 +12,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from experiments.metrics import number
-from experiments.report.cells import Cell, Column, Grid
+from experiments.report.columns import Cell, Column, Grid
+from experiments.report.metric_format import number
 from experiments.report.provenance import Provenance
-from experiments.report.signals import CAPTION, COLUMNS
+from experiments.report.separability_rows import CAPTION, COLUMNS
 from experiments.report.verdict import Verdict
 
 PARTS = {

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from experiments.numbers import Line
-from experiments.report.cells import Cell, Column, grid
-from experiments.table import Table
+from experiments.report.columns import Cell, Column, grid
+from experiments.results.measurements import Line
+from experiments.tables.table import Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from experiments.numbers import Line
-from experiments.report.cells import cells
-from experiments.report.signals import CAPTION, COLUMNS
+from experiments.report.columns import cells
+from experiments.report.separability_rows import CAPTION, COLUMNS
 from experiments.report.verdict import Verdict
-from experiments.table import Table
+from experiments.results.measurements import Line
+from experiments.tables.table import Table
 
 
 def markdown(

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
-from experiments.labels import which
-from experiments.metrics import number
-from experiments.numbers import RAW_ACC, Line
-from experiments.stored import environment, result, seconds
-from experiments.table import Row, Table
+from experiments.report.metric_format import number
+from experiments.results.measurements import RAW_ACC, Line
+from experiments.results.store import environment, result, seconds
+from experiments.tables.labels import which
+from experiments.tables.table import Row, Table
 from fedgroup.attacks.none import NoAttack
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import to_dict

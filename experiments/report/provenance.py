@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
-from experiments.labels import labelled
-from experiments.stored import environment, result, seconds
-from experiments.table import Table
+from experiments.results.store import environment, result, seconds
+from experiments.tables.labels import labelled
+from experiments.tables.table import Table
 
 PLAIN = re.compile("[A-Za-z][A-Za-z0-9_]*")
 RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.labels import short
-from experiments.metrics import number
-from experiments.stored import optional
-from experiments.table import Table
+from experiments.report.metric_format import number
+from experiments.results.store import optional
+from experiments.tables.labels import short
+from experiments.tables.table import Table
 
 AGAINST = "LRG-1"
 CAPTION = (

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.derived import Drop, paired_drop
-from experiments.labels import name, short
-from experiments.metrics import metric, number
-from experiments.numbers import NO_HEADROOM, Line, is_baseline
 from experiments.report.findings import findings
-from experiments.table import Table
+from experiments.report.metric_format import metric, number
+from experiments.results.measurements import NO_HEADROOM, Line, is_baseline
+from experiments.results.statistics import Drop, paired_drop
+from experiments.tables.labels import name, short
+from experiments.tables.table import Table
 
 CASE = "CASE"
 """Label column of the interventions: standard, ideal, worst."""

@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from experiments.report.cells import cells
-from experiments.report.overall import overall
+from experiments.report.across_tables import overall
+from experiments.report.columns import cells
 from experiments.report.verdict import Verdict
 from experiments.report.write import Report, make, write_all
-from experiments.table import Table
-from experiments.table import names as table_names
+from experiments.tables.table import Table
+from experiments.tables.table import names as table_names
 from fedgroup.errors import FedgroupError
-from fedgroup.record import status
+from fedgroup.run_directory import status
 
 
 def print_reports(

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.derived import Drop
-from experiments.labels import short, words
-from experiments.metrics import number
-from experiments.numbers import Line, Values, has_drop, is_baseline
-from experiments.report.words import no_headroom, payer, turned
-from experiments.stored import result
-from experiments.table import Table
+from experiments.report.metric_format import number
+from experiments.report.summary import no_headroom, payer, turned
+from experiments.results.measurements import Line, Values, has_drop, is_baseline
+from experiments.results.statistics import Drop
+from experiments.results.store import result
+from experiments.tables.labels import short, words
+from experiments.tables.table import Table
 
 DROPS = {"wga": "WGA drop", "acc_adjusted": "ACC drop", "asr": "ASR drop"}
 

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.numbers import Line, frame, lines, summary_frame
-from experiments.report.cells import grid
-from experiments.report.footer import finished, footer, spread_note
+from experiments.report.across_tables import overall
+from experiments.report.columns import grid
+from experiments.report.html import Picture, Section, page, picture
 from experiments.report.latex import latex
 from experiments.report.markdown import markdown
-from experiments.report.overall import overall
-from experiments.report.page import Picture, Section, page, picture
+from experiments.report.notes import finished, footer, spread_note
 from experiments.report.provenance import provenance
-from experiments.report.signals import signal_frame, signal_rows
+from experiments.report.separability_rows import signal_frame, signal_rows
+from experiments.report.summary import summary
 from experiments.report.verdict import Verdict, verdict
-from experiments.report.words import summary
-from experiments.table import Table
+from experiments.results.measurements import Line, frame, lines, summary_frame
+from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import probe
-from experiments.derived import Drop, Spread, paired_drop
 from experiments.experiment import Experiment
-from experiments.stored import result
-from experiments.table import Row, Table
+from experiments.results import probe_values
+from experiments.results.statistics import Drop, Spread, paired_drop
+from experiments.results.store import result
+from experiments.tables.table import Row, Table
 from fedgroup.attacks.none import NoAttack
 from fedgroup.errors import unknown
-from fedgroup.selection import RULES
+from fedgroup.model_selection import RULES
 
 ACCURACIES = ("wga", "acc_adjusted", "acc")
 RAW_ACC = ("celeba",)
@@ -22,7 +22,7 @@ NO_HEADROOM = 5.0
 """A drop from a baseline WGA under this many points says nothing (spec federated 4)."""
 
 Values = dict[str, float]
-"""Metric -> value of one run, in the metric's unit (experiments/metrics.py)."""
+"""Metric -> value of one run, in the metric's unit (experiments/report/metric_format.py)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def measured(experiment: Experiment, results: Path, select: str) -> Values | Non
         values |= {f"{kind} {cell}": rate for cell, rate in rates.items() if rate is not None}
     if found.get("minority_influence") is not None:
         values["minority_influence"] = float(found["minority_influence"])
-    values |= probe.values(results / experiment.id)
+    values |= probe_values.values(results / experiment.id)
     return values | _attack_success(experiment, results, select, chosen.get("asr"))
 
 

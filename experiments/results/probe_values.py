@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 
 from experiments.experiment import Experiment
-from experiments.labels import labelled
-from experiments.stored import optional
-from experiments.table import Table
+from experiments.results.store import optional
+from experiments.tables.labels import labelled
+from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
 from fedgroup.probes import NAMES
-from fedgroup.record import status, write_json
+from fedgroup.run_directory import status, write_json
 from fedgroup.spec import build, overrides, resolve, short_name, to_dict
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
-from fedgroup.record import SECONDS, read_json, read_lines
+from fedgroup.run_directory import SECONDS, read_json, read_lines
 
 BESIDES = ("prepare", "method")
 """Seconds of a method's own phases, which stand beside those of the rounds."""

@@ -10,7 +10,7 @@ from fedgroup.errors import FedgroupError
 from fedgroup.spec import merge, parse, short_name, to_dict
 
 if TYPE_CHECKING:
-    from experiments.table import Row
+    from experiments.tables.table import Row
 
 Kind = Literal["rule", "method"]
 

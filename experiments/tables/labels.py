@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from experiments.experiment import Experiment
-from experiments.table import Row, Table
+from experiments.tables.table import Row, Table
 
 BARE = re.compile(r"[\d.]+ ?%?|yes|no", re.IGNORECASE)
 """Values that say nothing without the name of their column."""

@@ -25,8 +25,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from experiments.added import added
 from experiments.experiment import Experiment
+from experiments.tables.extra_rows import added
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.spec import merge, overrides, read
 

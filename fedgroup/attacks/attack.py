@@ -15,7 +15,7 @@ import torch
 
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 
 Predict = Callable[[GroupedDataset], Ints]
 """Predicted class of every sample of a view, (N,) int64."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fedgroup.attacks.attack import Insert, Predict, insert
-from fedgroup.attacks.bases import (
+from fedgroup.attacks.base_samples import (
     bad_class,
     check_fraction,
     draw,
@@ -19,7 +19,7 @@ from fedgroup.attacks.bases import (
 )
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 
 WHITE = 255
 CHUNK = 512

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from fedgroup.attacks.attack import Predict
-from fedgroup.attacks.byzantine import Stateless, Vector
+from fedgroup.attacks.updates.independent import Stateless, Vector
 from fedgroup.dataset import Splits
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from fedgroup.attacks.attack import Insert, Predict, insert
-from fedgroup.attacks.bases import (
+from fedgroup.attacks.base_samples import (
     bad_class,
     check_fraction,
     clean_counts,
@@ -20,7 +20,7 @@ from fedgroup.attacks.bases import (
 )
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What every component must hold, yours too: one suite of checks per family (rules: strategies/contract.py).
+"""What every component must hold, yours too: one suite of checks per family (rules: strategies/checks.py).
 
     fedgroup check my_pkg.mod:MyAttack
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedgroup.contract.answers import Answer, Check, answers, frozen_settings
+from fedgroup.checks.runner import Answer, Check, answers, frozen_settings
 from fedgroup.dataset import GroupedDataset, Splits
 
 SAMPLES = 64

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedgroup.contract.answers import Answer, Check, answers, frozen_settings, nonsense_refused
-from fedgroup.contract.toy import ContractData, TinyModel, WrongLabels, content, lock, same
+from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.toy_data import ContractData, TinyModel, WrongLabels, content, lock, same
 from fedgroup.dataset import Bools
-from fedgroup.record import Run, open_run, read_lines
+from fedgroup.methods.central_trainer import Trainer
+from fedgroup.run_directory import Run, open_run, read_lines
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig
-from fedgroup.trainer import Trainer
 
 EPOCHS = 3
 CONFIG = TrainConfig(epochs=EPOCHS, batch_size=32, lr=0.05)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from fedgroup.contract.answers import Answer, Check, answers, frozen_settings, nonsense_refused
-from fedgroup.contract.toy import ContractData, content, lock, same
-from fedgroup.data.partition import validate
+from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.toy_data import ContractData, content, lock, same
 from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
+from fedgroup.partitions.partition import validate
 
 FEW = 3
 """Samples of a training set too small for any federation."""
@@ -62,7 +62,7 @@ def empty_shards_named(partition: Any) -> None:
     empty = [client for client, part in enumerate(parts) if len(part) == 0]
     assert not empty, (
         f"of {FEW} samples client {empty[0]} of {len(parts)} got none: end with "
-        f"fedgroup.data.partition.validate, which names it"
+        f"fedgroup.partitions.partition.validate, which names it"
     )
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from fedgroup.attacks.attack import Predict
-from fedgroup.contract.answers import Answer, Check, answers, frozen_settings, nonsense_refused
-from fedgroup.contract.toy import ContractData, content, lock, same
+from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.toy_data import ContractData, content, lock, same
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.seeding import rng
 
 

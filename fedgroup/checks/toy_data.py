@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fedgroup.dataset import Bools, GroupedDataset, GroupInfo, Ints, Splits
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.seeding import rng, torch_seed
 
 COUNTS = ((700, 60, 40, 400), (30, 30, 30, 30), (50, 50, 50, 50))

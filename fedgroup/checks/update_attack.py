@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fedgroup.attacks.byzantine import State, Vector
-from fedgroup.contract.answers import Answer, Check, answers, frozen_settings, nonsense_refused
+from fedgroup.attacks.updates.independent import State, Vector
+from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
 from fedgroup.seeding import rng
 
 SIZE = 500

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fedgroup.data.bank import Progress, no_progress
-from fedgroup.data.files import Listing, check_size, load_bank, places, subfolders
-from fedgroup.data.images import crop_and_resize, place_hash
-from fedgroup.data.tables import (
+from fedgroup.data.decoding import crop_and_resize, place_hash
+from fedgroup.data.image_bank import Progress, no_progress
+from fedgroup.data.listing import Listing, check_size, load_bank, places, subfolders
+from fedgroup.data.metadata import (
     Columns,
     check_counts,
     counts,

@@ -9,7 +9,7 @@ import urllib.request
 import zlib
 from pathlib import Path
 
-from fedgroup.data.bank import Progress, no_progress
+from fedgroup.data.image_bank import Progress, no_progress
 from fedgroup.errors import FedgroupError
 
 BLOCK = 1 << 18

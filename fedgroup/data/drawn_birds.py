@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fedgroup.data.scenes import backgrounds, blend, chance, colour, finish, per_image, uniform
+from fedgroup.data.drawn_scenes import backgrounds, blend, chance, colour, finish, per_image, uniform
 
 SEPARATION = 1.3
 """How far apart the two classes' latents are, in units of the table below."""

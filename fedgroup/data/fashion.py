@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgroup.data.bank import has_bank, read_bank, write_bank
-from fedgroup.data.scenes import backgrounds, chance, colour, finish, uniform
+from fedgroup.data.drawn_scenes import backgrounds, chance, colour, finish, uniform
+from fedgroup.data.image_bank import has_bank, read_bank, write_bank
+from fedgroup.data.metadata import file_hash
 from fedgroup.data.synthbirds import CHUNK, SIZES, group_columns
-from fedgroup.data.tables import file_hash
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.paths import cache_dir

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fedgroup.data.bank import Progress, no_progress
-from fedgroup.data.files import Listing, check_size, load_bank
-from fedgroup.data.images import place_hash, squash
-from fedgroup.data.tables import counts, file_hash, need, read_csv, splits, unique
+from fedgroup.data.decoding import place_hash, squash
+from fedgroup.data.image_bank import Progress, no_progress
+from fedgroup.data.listing import Listing, check_size, load_bank
+from fedgroup.data.metadata import counts, file_hash, need, read_csv, splits, unique
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedgroup.data.bank import Progress, has_bank, no_progress, read_bank, write_bank
-from fedgroup.data.images import Transform, decode_all, require_files
+from fedgroup.data.decoding import Transform, decode_all, require_files
+from fedgroup.data.image_bank import Progress, has_bank, no_progress, read_bank, write_bank
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.paths import cache_dir

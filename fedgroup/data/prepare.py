@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fedgroup.data import fashion
-from fedgroup.data.bank import Progress, no_progress
 from fedgroup.data.celeba import COUNTS as CELEBA_COUNTS
 from fedgroup.data.celeba import CelebA
 from fedgroup.data.download import fetch, unpack
 from fedgroup.data.fashion import Fashion
-from fedgroup.data.files import Listing
-from fedgroup.data.tables import counts
+from fedgroup.data.image_bank import Progress, no_progress
+from fedgroup.data.listing import Listing
+from fedgroup.data.metadata import counts
 from fedgroup.data.waterbirds import COUNTS as WATERBIRDS_COUNTS
 from fedgroup.data.waterbirds import FOLDERS, VARIANTS, Waterbirds
 from fedgroup.errors import FedgroupError, unknown

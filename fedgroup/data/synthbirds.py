@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fedgroup.data.bank import has_bank, read_bank, write_bank
-from fedgroup.data.birds import class_latents, render
+from fedgroup.data.drawn_birds import class_latents, render
+from fedgroup.data.image_bank import has_bank, read_bank, write_bank
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.paths import cache_dir

@@ -7,10 +7,10 @@ checksum: a regenerated metadata.csv with the same header circulates and is refu
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedgroup.data.bank import Progress, no_progress
-from fedgroup.data.files import Listing, check_size, load_bank, places, subfolders
-from fedgroup.data.images import place_hash, squash_and_crop
-from fedgroup.data.tables import check_counts, counts, file_hash, integers, need, read_csv, splits, unique
+from fedgroup.data.decoding import place_hash, squash_and_crop
+from fedgroup.data.image_bank import Progress, no_progress
+from fedgroup.data.listing import Listing, check_size, load_bank, places, subfolders
+from fedgroup.data.metadata import check_counts, counts, file_hash, integers, need, read_csv, splits, unique
 from fedgroup.dataset import GroupInfo, Splits
 from fedgroup.errors import FedgroupError
 

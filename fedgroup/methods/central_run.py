@@ -8,11 +8,11 @@ from fedgroup import methods
 from fedgroup.dataset import Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.record import open_run, read_lines
-from fedgroup.selection import attack_rate, counts, metrics, summary
+from fedgroup.methods.central_trainer import Trainer
+from fedgroup.model_selection import attack_rate, counts, metrics, summary
+from fedgroup.run_directory import open_run, read_lines
 from fedgroup.spec import component, run_id, to_dict
 from fedgroup.task import Task, placed_splits, prepared_splits
-from fedgroup.trainer import Trainer
 
 
 @dataclass(frozen=True)

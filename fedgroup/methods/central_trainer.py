@@ -16,14 +16,14 @@ from torch import nn
 from fedgroup.cache import Arrays
 from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import predict
-from fedgroup.groups import cells
+from fedgroup.evaluator import Evaluator
+from fedgroup.group_metrics import cells
 from fedgroup.layout import Layout, Weights, read, write
-from fedgroup.measure import Evaluator
+from fedgroup.methods.stage import Stage, check_loss
 from fedgroup.model import build_model
-from fedgroup.record import Checkpoint, Run
+from fedgroup.predict import predict
+from fedgroup.run_directory import Checkpoint, Run
 from fedgroup.seeding import rng
-from fedgroup.stage import Stage, check_loss
 from fedgroup.task import Task
 from fedgroup.train import Draw, Epoch, Objective, Progress, TrainConfig, epochs
 
@@ -61,7 +61,7 @@ class Step:
 
 
 class Trainer:
-    """Training of one centralized run; made by fedgroup.central."""
+    """Training of one centralized run; made by fedgroup.methods.central_run."""
 
     def __init__(
         self,

@@ -95,7 +95,7 @@ class DROObjective:
         if len(empty):
             raise FedgroupError(
                 f"group {empty[0]} of {len(counts)} has no training samples: number the groups that have "
-                f"some 0, 1, 2, ... first (fedgroup.methods.clusters.compact)"
+                f"some 0, 1, 2, ... first (fedgroup.methods.clustering.clusters.compact)"
             )
         self.settings = settings
         size = torch.as_tensor(np.asarray(counts), dtype=torch.float64)

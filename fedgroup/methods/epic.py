@@ -24,12 +24,12 @@ from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.gradients import Rows, last_layer_gradients
 from fedgroup.intervene import Case, check_case, intervene
-from fedgroup.methods.facility import MEMORY, cluster_sizes
-from fedgroup.methods.facility_grid import SIMILARITIES, Similarity
+from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.identification import idnf
+from fedgroup.methods.medoids.facility_location import MEMORY, cluster_sizes
+from fedgroup.methods.medoids.fixed_point import SIMILARITIES, Similarity
 from fedgroup.methods.method import Method
 from fedgroup.seeding import rng
-from fedgroup.trainer import Trainer
 
 
 @dataclass(frozen=True)

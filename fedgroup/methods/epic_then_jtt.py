@@ -16,13 +16,13 @@ from torch import nn
 from fedgroup.cache import Arrays
 from fedgroup.dataset import Bools, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.identification import idnf
 from fedgroup.methods.jtt import JTT
 from fedgroup.methods.method import changed
 from fedgroup.spec import to_dict
 from fedgroup.train import Objective
-from fedgroup.trainer import Trainer
 
 UNUSED = {"stop", "case", "minority", "memory", "eval_every"}
 """Settings of EPIC that do not change what it drops here."""

@@ -6,8 +6,8 @@ Departures from the authors' code: none; this is fit() on the whole training set
 from dataclasses import dataclass
 
 from fedgroup.dataset import Splits
+from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.method import Method
-from fedgroup.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,16 @@ from torch.nn import functional as F
 
 from fedgroup.dataset import GroupedDataset, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import BATCH
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.intervene import Case, check_case
 from fedgroup.layout import write
-from fedgroup.methods.clusters import Clustering, Clusters, compact, move_between, smallest
-from fedgroup.methods.dro_loss import DROLoss, uniform_over_groups
+from fedgroup.methods.central_trainer import Trainer
+from fedgroup.methods.clustering.clusters import Clustering, Clusters, compact, move_between, smallest
+from fedgroup.methods.clustering.reweight import reweights, worst_reweighted
+from fedgroup.methods.dro_objective import DROLoss, uniform_over_groups
 from fedgroup.methods.method import Method, changed
-from fedgroup.methods.reweight import reweights, worst_reweighted
 from fedgroup.model import features
-from fedgroup.trainer import Trainer
+from fedgroup.predict import BATCH
 
 Rows = NDArray[np.float32]
 

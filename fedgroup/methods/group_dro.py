@@ -1,6 +1,6 @@
 """GroupDRO (Sagawa et al., 2020): group labels are known, and the worst groups weigh most.
 
-The objective is in fedgroup.methods.dro_loss; spec group_methods 3.
+The objective is in fedgroup.methods.dro_objective; spec group_methods 3.
 
 Departures from the authors' code: the group weights are kept in log space and saved with the checkpoint
 (theirs are lost when a run is resumed); a group that no sample has is left out.
@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 
 from fedgroup.dataset import GroupedDataset, Ints, Splits
-from fedgroup.methods.clusters import compact
-from fedgroup.methods.dro_loss import DROLoss, uniform_over_groups
+from fedgroup.methods.central_trainer import Trainer
+from fedgroup.methods.clustering.clusters import compact
+from fedgroup.methods.dro_objective import DROLoss, uniform_over_groups
 from fedgroup.methods.method import Method
-from fedgroup.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from fedgroup.dataset import Bools, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import selection_rates
+from fedgroup.group_metrics import selection_rates
 
 
 def error_set(predicted: Ints, data: GroupedDataset) -> Bools:

@@ -19,12 +19,12 @@ from torch.nn import functional as F
 from fedgroup.dataset import Batch, Bools, GroupedDataset, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.intervene import Case, check_case, intervene
+from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.identification import error_set
 from fedgroup.methods.method import Method, changed
+from fedgroup.methods.stage import Predictions
 from fedgroup.methods.upsampling import upsample
-from fedgroup.stage import Predictions
 from fedgroup.train import Objective, TrainConfig
-from fedgroup.trainer import Trainer
 
 
 @dataclass(frozen=True)

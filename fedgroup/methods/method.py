@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from fedgroup.dataset import Splits
 from fedgroup.errors import FedgroupError
+from fedgroup.methods.central_trainer import Trainer
 from fedgroup.train import TrainConfig
-from fedgroup.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from torch.nn import functional as F
 from fedgroup.cache import Arrays, alone, fingerprint, load, save
 from fedgroup.dataset import Batch, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import count, predict
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.layout import Weights, read, write
 from fedgroup.paths import cache_dir
+from fedgroup.predict import count, predict
 from fedgroup.spec import to_dict
 from fedgroup.train import Draw, Objective, Progress, TrainConfig, epochs
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fedgroup.data.partition import check_clients, check_enough, validate
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.partitions.partition import check_clients, check_enough, validate
 from fedgroup.seeding import rng
 
 INSTALL = "partition flwr_datasets needs an extra package: pip install 'fedgroup[partitioners]'"

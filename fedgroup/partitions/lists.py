@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fedgroup.data.partition import validate
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.partitions.partition import validate
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from fedgroup.errors import FedgroupError, unknown
 from fedgroup.seeding import rng
 
 NAMES = {
-    "iid": "fedgroup.data.partition:Iid",
-    "minority_holders": "fedgroup.data.partition:MinorityHolders",
-    "dirichlet": "fedgroup.data.partition_skew:Dirichlet",
-    "pathological": "fedgroup.data.partition_skew:Pathological",
-    "size_skew": "fedgroup.data.partition_skew:SizeSkew",
-    "lists": "fedgroup.data.partition_lists:Lists",
-    "flwr_datasets": "fedgroup.data.flwr_partitioner:FlwrDatasets",
+    "iid": "fedgroup.partitions.partition:Iid",
+    "minority_holders": "fedgroup.partitions.partition:MinorityHolders",
+    "dirichlet": "fedgroup.partitions.skew:Dirichlet",
+    "pathological": "fedgroup.partitions.skew:Pathological",
+    "size_skew": "fedgroup.partitions.skew:SizeSkew",
+    "lists": "fedgroup.partitions.lists:Lists",
+    "flwr_datasets": "fedgroup.partitions.flwr_datasets:FlwrDatasets",
 }
 
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from fedgroup.data.partition import check_clients, check_enough, validate
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.partitions.partition import check_clients, check_enough, validate
 from fedgroup.seeding import rng
 
 

@@ -3,7 +3,7 @@
 Every signal is one number per training sample. After JTT's first phase: the loss, whether JTT finds it
 misclassified, whether EPIC finds it isolated, the size of its EPIC cluster, and how often it was forgotten
 (Toneva et al., 2019: right after one epoch, wrong after the next). Of a run of EPIC: the epoch at which it
-was eliminated. `fedgroup.separability` says what a difference between two groups of samples means.
+was eliminated. `fedgroup.probes.separability` says what a difference between two groups of samples means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.gradients import Rows, logits, proxies
 from fedgroup.methods.epic import EPIC
-from fedgroup.stage import Stage
+from fedgroup.methods.stage import Stage
 from fedgroup.train import Draw, Objective
 
 Floats = NDArray[np.float64]

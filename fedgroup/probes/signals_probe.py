@@ -5,23 +5,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fedgroup.central import Central
 from fedgroup.dataset import GroupedDataset
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import cells
+from fedgroup.group_metrics import cells
+from fedgroup.methods.central_run import Central
+from fedgroup.methods.central_trainer import make_stage
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.identification import error_set
 from fedgroup.methods.jtt import JTT
-from fedgroup.probes.measure import finished_task
+from fedgroup.methods.stage import Stage
+from fedgroup.probes.separability import compare
 from fedgroup.probes.signals import DISCRETE, Floats, eliminations, signals
-from fedgroup.record import read_json, read_lines
+from fedgroup.probes.strip_probe import finished_task
+from fedgroup.run_directory import read_json, read_lines
 from fedgroup.seeding import rng
-from fedgroup.separability import compare
 from fedgroup.spec import build
-from fedgroup.stage import Stage
 from fedgroup.task import Task, placed_splits
-from fedgroup.trainer import make_stage
 
 Report = dict[str, dict[str, dict[str, Any]]]
 """Separability by signal and tier; plain values, ready for JSON."""

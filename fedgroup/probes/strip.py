@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from fedgroup.dataset import Bools, GroupedDataset, Ints, normaliser
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import cells
-from fedgroup.separability import auc
+from fedgroup.group_metrics import cells
+from fedgroup.probes.separability import auc
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedgroup.attacks.bases import source_class
+from fedgroup.attacks.base_samples import source_class
 from fedgroup.attacks.none import NoAttack
 from fedgroup.dataset import GroupedDataset, Splits
 from fedgroup.device import pick
@@ -17,7 +17,7 @@ from fedgroup.errors import FedgroupError, unknown
 from fedgroup.layout import Layout, Weights, write
 from fedgroup.model import build_model
 from fedgroup.probes.strip import Strip, StripReport
-from fedgroup.record import read_json
+from fedgroup.run_directory import read_json
 from fedgroup.seeding import rng
 from fedgroup.spec import build
 from fedgroup.task import Task, prepared_splits

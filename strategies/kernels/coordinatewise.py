@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import Vector
-from strategies.chunks import BLOCK, Rows, check_vectors, for_chunks
-from strategies.networks import MAX_WIRES, program
+from strategies.kernels.chunks import BLOCK, Rows, check_vectors, for_chunks
+from strategies.kernels.sorting_networks import MAX_WIRES, program
 
 Finish = Callable[[list[Vector], Vector], None]
 

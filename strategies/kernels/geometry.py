@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from strategies.aggregator import Vector
-from strategies.chunks import Rows, check_vectors, for_chunks, map_blocks
+from strategies.kernels.chunks import Rows, check_vectors, for_chunks, map_blocks
 
 Matrix = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import Vector
-from strategies.chunks import map_blocks
+from strategies.kernels.chunks import map_blocks
 
 _SAMPLE_EVERY = 64
 _MARGIN = 1.15

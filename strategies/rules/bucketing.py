@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
 from fedgroup.spec import component
-from strategies import NAMES, kernels
+from strategies import NAMES
 from strategies.aggregator import Aggregator, State, Vector, influence_of, require_clients
+from strategies.kernels import coordinatewise
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Bucketing:
         """New weights (D,); a bucket's weight is the sum of its members'."""
         require_clients(self, len(clients))
         buckets = self.buckets(state, len(clients))
-        means = [kernels.mean([clients[i] for i in bucket]) for bucket in buckets]
+        means = [coordinatewise.mean([clients[i] for i in bucket]) for bucket in buckets]
         sums = np.array([weights[bucket].sum() for bucket in buckets])
         new, inner = self._rule().step(_own(state), theta, means, sums)
         return new, {"round": np.asarray(state["round"] + 1), **_prefixed(inner)}
@@ -65,7 +66,7 @@ class Bucketing:
     ) -> NDArray[np.float64] | None:
         """A bucket's influence, divided among its members, (N,)."""
         buckets = self.buckets(state, len(clients))
-        means = [kernels.mean([clients[i] for i in bucket]) for bucket in buckets]
+        means = [coordinatewise.mean([clients[i] for i in bucket]) for bucket in buckets]
         sums = np.array([weights[bucket].sum() for bucket in buckets])
         inner = influence_of(self._rule(), _own(state), theta, means, sums, new)
         if inner is None:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
-from strategies import kernels
 from strategies.aggregator import State, Vector, require_clients
+from strategies.kernels import coordinatewise
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class FedAvg:
         """New weights (D,) float32; `theta` is not used. Raises FedgroupError on unusable weights."""
         require_clients(self, len(clients))
         if self.weighted:
-            return kernels.mean(clients, shares(weights, len(clients))), state
-        return kernels.mean(clients), state
+            return coordinatewise.mean(clients, shares(weights, len(clients))), state
+        return coordinatewise.mean(clients), state
 
     def influence(
         self,

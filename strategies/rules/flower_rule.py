@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import State, Vector, require_clients
-from strategies.identity import LentIdentity, with_id
+from strategies.server.messages import LentIdentity, with_id
 
 ARRAYS, METRICS = "arrays", "metrics"
 

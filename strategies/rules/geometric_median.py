@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import State, Vector, require_clients
-from strategies.geometry import combine, gram
+from strategies.kernels.geometry import combine, gram
 
 _STILL = 1e-6
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
-from strategies import kernels
 from strategies.aggregator import State, Vector, require_clients
-from strategies.geometry import gram, squared_distances
+from strategies.kernels import coordinatewise
+from strategies.kernels.geometry import gram, squared_distances
 
 
 def scores(theta: Vector, clients: Sequence[Vector], f: int) -> NDArray[np.float64]:
@@ -62,7 +62,7 @@ class MultiKrum:
     ) -> tuple[Vector, State]:
         """New weights (D,); unweighted."""
         require_clients(self, len(clients))
-        return kernels.mean([clients[i] for i in self.chosen(theta, clients)]), state
+        return coordinatewise.mean([clients[i] for i in self.chosen(theta, clients)]), state
 
     def influence(
         self,

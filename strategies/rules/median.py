@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies import kernels
 from strategies.aggregator import State, Vector, require_clients
+from strategies.kernels import coordinatewise
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Median:
     ) -> tuple[Vector, State]:
         """New weights (D,) float32, the same bits for any client order."""
         require_clients(self, len(clients))
-        return kernels.median(clients), state
+        return coordinatewise.median(clients), state
 
     def influence(
         self,
@@ -48,4 +48,4 @@ class Median:
     ) -> NDArray[np.float64]:
         """Share of coordinates whose median is (half) this client's value, (N,)."""
         n = len(clients)
-        return kernels.survival(clients, (n - 1) // 2, n // 2)
+        return coordinatewise.survival(clients, (n - 1) // 2, n // 2)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import component
-from strategies import NAMES, kernels
+from strategies import NAMES
 from strategies.aggregator import Aggregator, State, Vector, influence_of, require_clients
-from strategies.geometry import gram, squared_distances
+from strategies.kernels import coordinatewise
+from strategies.kernels.geometry import gram, squared_distances
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,4 @@ class NNM:
 
 
 def _mixed(clients: Sequence[Vector], near: NDArray[np.int64]) -> list[Vector]:
-    return [kernels.mean([clients[j] for j in members]) for members in near]
+    return [coordinatewise.mean([clients[j] for j in members]) for members in near]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import State, Vector, require_clients
-from strategies.geometry import clip_scales, combine, norms
+from strategies.kernels.geometry import clip_scales, combine, norms
 
 
 @dataclass(frozen=True)

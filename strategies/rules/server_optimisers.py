@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
-from strategies import kernels
 from strategies.aggregator import State, Vector, require_clients
+from strategies.kernels import coordinatewise
 
 
 def _positive(**values: float) -> None:
@@ -50,7 +50,7 @@ class FedAvgM:
     ) -> tuple[Vector, State]:
         """New weights (D,); unweighted."""
         require_clients(self, len(clients))
-        momentum: Vector = np.float32(self.beta) * state["momentum"] + (kernels.mean(clients) - theta)
+        momentum: Vector = np.float32(self.beta) * state["momentum"] + (coordinatewise.mean(clients) - theta)
         new: Vector = theta + np.float32(self.lr) * momentum
         return new, {"momentum": momentum}
 
@@ -107,7 +107,7 @@ class FedAdam:
         """New weights (D,); unweighted."""
         require_clients(self, len(clients))
         one, two = np.float32(self.beta1), np.float32(self.beta2)
-        update = kernels.mean(clients) - theta
+        update = coordinatewise.mean(clients) - theta
         first = one * state["first"] + (1 - one) * update
         second = two * state["second"] + (1 - two) * update * update
         new = theta + np.float32(self.lr) * first / (np.sqrt(second) + np.float32(self.tau))

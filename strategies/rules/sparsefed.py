@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError, unknown
-from strategies import geometry
 from strategies.aggregator import State, Vector, require_clients
-from strategies.chunks import Rows, check_vectors, for_chunks
-from strategies.topk import top_k
+from strategies.kernels import geometry
+from strategies.kernels.chunks import Rows, check_vectors, for_chunks
+from strategies.kernels.top_k import top_k
 
 PRESETS = {
     "official": (True, True),

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
-from strategies import kernels
 from strategies.aggregator import State, Vector, require_clients
+from strategies.kernels import coordinatewise
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TrimmedMean:
     ) -> tuple[Vector, State]:
         """New weights (D,) float32, the same bits for any client order."""
         require_clients(self, len(clients))
-        return kernels.trimmed_mean(clients, self.trim), state
+        return coordinatewise.trimmed_mean(clients, self.trim), state
 
     def influence(
         self,
@@ -55,4 +55,4 @@ class TrimmedMean:
         new: Vector,
     ) -> NDArray[np.float64]:
         """Share of the surviving values that are this client's, (N,)."""
-        return kernels.survival(clients, self.trim, len(clients) - self.trim - 1)
+        return coordinatewise.survival(clients, self.trim, len(clients) - self.trim - 1)

@@ -9,24 +9,24 @@ import numpy as np
 from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp import Grid
 
-from fedgroup.data.partition import group_table, partition_hash
 from fedgroup.dataset import Ints, Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
+from fedgroup.evaluator import Evaluator
 from fedgroup.layout import Layout, Weights, read, write
-from fedgroup.measure import Evaluator
 from fedgroup.model import build_model
-from fedgroup.record import Checkpoint, Run, open_run, read_lines
-from fedgroup.selection import summary
+from fedgroup.model_selection import summary
+from fedgroup.partitions.partition import group_table, partition_hash
+from fedgroup.run_directory import Checkpoint, Run, open_run, read_lines
 from fedgroup.spec import run_id, to_dict
 from fedgroup.task import Task, assign_clients, malicious_clients, placed_splits, prepared_splits
 from strategies.cohort import schedule, schedule_hash
 from strategies.federation import Federation
-from strategies.flower import Hosted
-from strategies.forge import Forger, check_forgers
 from strategies.records import to_record
-from strategies.root import RootTrainer
-from strategies.roster import query_roster
+from strategies.server.byzantine_clients import Forger, check_forgers
+from strategies.server.flower_strategy import Hosted
+from strategies.server.node_map import query_roster
+from strategies.server.root_training import RootTrainer
 
 
 def federate(grid: Grid, task: Task, federation: Federation, results: Path) -> Path:

@@ -22,9 +22,9 @@ from fedgroup.layout import Layout, Weights
 from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit, finite
 from strategies.aggregator import State, Vector, influence_of
 from strategies.federation import Federation
-from strategies.forge import Forger, refused
 from strategies.records import from_record, to_record
-from strategies.round_log import RoundLog
+from strategies.server.byzantine_clients import Forger, refused
+from strategies.server.round_log import RoundLog
 
 
 class Hosted(Strategy):

@@ -10,7 +10,7 @@ from fedgroup.update import METRICS
 def query_roster(grid: Grid, clients: int) -> dict[int, int]:
     """Ask every node which partition it holds; returns partition id -> node id, all 0..clients-1.
 
-    Whoever lets nodes join one by one waits for them in the grid (strategies/sites.py).
+    Whoever lets nodes join one by one waits for them in the grid (strategies/server/partition_grid.py).
     """
     nodes = sorted(grid.get_node_ids())
     if len(nodes) != clients:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedgroup.update import Update
 from strategies.aggregator import State, Vector
-from strategies.geometry import along
+from strategies.kernels.geometry import along
 
 Floats = NDArray[np.float64]
 

@@ -10,17 +10,17 @@ import pytest
 import ray
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
+from clients.packing import LiveArray, pack, unpack
 from clients.ray_grid import RayGrid, start_ray
 from clients.resources import Resources
-from clients.wire import LiveArray, pack, unpack
 from experiments.experiment import Experiment
-from experiments.launch import launch
+from experiments.launch.scheduler import launch
 from experiments.run import run
-from experiments.table import load
+from experiments.tables.table import load
 from fedgroup.errors import FedgroupError
-from fedgroup.record import read_lines
+from fedgroup.run_directory import read_lines
 from strategies.cohort import schedule
-from strategies.server import federate
+from strategies.server.federated_run import federate
 from tests import ray_app
 from tests.toy import experiment
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from deploy.processes import Topology
 from experiments.experiment import Experiment
+from tests.paths import ROOT
 from tests.toy import experiment
 
-ROOT = Path(__file__).parent.parent.parent
 NODES = 3
 
 
@@ -55,7 +55,7 @@ def submit(
     """Submit one experiment the way `python -m deploy.compare` does; its output is one stream of text."""
     code = (
         "import json, sys; from pathlib import Path; from experiments.experiment import Experiment; "
-        "from experiments.flower import submit; "
+        "from experiments.launch.flower_run import submit; "
         "spec, results, timeout, app = sys.argv[1:]; "
         "sys.exit(submit(Experiment.of(json.loads(spec)), 'deploy', Path(results), float(timeout), Path(app)))"
     )

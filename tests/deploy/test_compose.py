@@ -1,7 +1,6 @@
 """What the compose file and the image promise, read from the files; tests/deploy/containers.sh runs them."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +8,8 @@ import yaml
 
 from deploy import container
 from fedgroup.errors import FedgroupError
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 NODES = {name: service for name, service in SERVICES.items() if name.startswith("supernode")}

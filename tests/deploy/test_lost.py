@@ -12,8 +12,8 @@ import pytest
 
 from clients.grid import LocalGrid
 from experiments.run import run
-from fedgroup.record import read_lines, status
-from strategies.server import federate
+from fedgroup.run_directory import read_lines, status
+from strategies.server.federated_run import federate
 from tests.deploy import broken
 from tests.deploy.site import NODES, ROOT, broken_app, finish, plan, submit, topology, toy
 from tests.deploy.test_local import RECORDS, same_model

@@ -7,9 +7,9 @@ import pytest
 from flwr.app import Context, RecordDict
 
 from clients.client_app import _data_root, _task
-from experiments import flower
 from experiments.experiment import Experiment
-from experiments.flower import submit
+from experiments.launch import flower_run
+from experiments.launch.flower_run import submit
 from fedgroup.errors import FedgroupError
 from fedgroup.task import Task
 from strategies.server_app import read_config, read_timeout
@@ -66,7 +66,7 @@ def test_a_submitted_experiment_arrives_as_it_left(monkeypatch: pytest.MonkeyPat
         seen.update(flatten_dict(tomllib.loads(Path(arguments[2]).read_text())))
         return 0
 
-    monkeypatch.setattr(flower, "flower_run", catch)
+    monkeypatch.setattr(flower_run, "flower_run", catch)
     sent = toy(federation__aggregator="median", task__seed=7)
     assert submit(sent, "deploy", tmp_path, 30.0, ROOT) == 0
     assert seen.pop("timeout") == 30.0

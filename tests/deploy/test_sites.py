@@ -11,8 +11,8 @@ from flwr.serverapp import Grid
 from clients.grid import take_identity
 from fedgroup.errors import FedgroupError
 from fedgroup.update import ARRAYS, METRICS
-from strategies import sites
-from strategies.sites import FIRST, Sites
+from strategies.server import partition_grid
+from strategies.server.partition_grid import FIRST, Sites
 
 Answer = Callable[[Message], Message | None]
 
@@ -83,7 +83,7 @@ def broken(message: Message) -> Message:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("JOIN_SECONDS", 0.2), ("POLL_SECONDS", 0.01)):
-        monkeypatch.setattr(sites, name, seconds)
+        monkeypatch.setattr(partition_grid, name, seconds)
 
 
 def training(partition: int) -> Message:

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from fedgroup import dataset as dataset_module
-from fedgroup import measure
+from fedgroup import evaluator
 from fedgroup.dataset import Splits, image_bytes, place
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import predict
-from fedgroup.measure import Evaluator, remembering
+from fedgroup.evaluator import Evaluator, remembering
 from fedgroup.model import build_model
-from fedgroup.record import Checkpoint, open_run
-from fedgroup.selection import summary
+from fedgroup.model_selection import summary
+from fedgroup.predict import predict
+from fedgroup.run_directory import Checkpoint, open_run
 from fedgroup.spec import build
 from fedgroup.task import Task, attack_success, placed_splits, prepared_splits
 from tests.toy import ToyData, ToyModel
@@ -70,7 +70,7 @@ def test_the_attack_counts_what_it_counts_without_a_memory(attack, tmp_path, mon
         asked.append(len(view))
         return predict(net, view, *rest)
 
-    monkeypatch.setattr(measure, "predict", counting)
+    monkeypatch.setattr(evaluator, "predict", counting)
     with open_run(tmp_path / "run", {}) as run:
         row, val = Evaluator(run, only, device, None)(1, model)
     splits = prepared_splits(only)
@@ -87,7 +87,7 @@ def test_the_first_best_round_is_kept_and_the_start_is_none(tmp_path, monkeypatc
     model = build_model(only.model, 2, 1, CPU)
     right = prepared_splits(only).val.y
     answers = {"now": right}
-    monkeypatch.setattr(measure, "predict", lambda net, view, *_: np.resize(answers["now"], len(view)))
+    monkeypatch.setattr(evaluator, "predict", lambda net, view, *_: np.resize(answers["now"], len(view)))
     with open_run(tmp_path / "run", {}) as run:
         evaluate = Evaluator(run, only, CPU, None)
         evaluate(0, model)

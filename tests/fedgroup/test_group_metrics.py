@@ -7,15 +7,11 @@ import pytest
 
 from fedgroup.data import celeba, waterbirds
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts, selection_rates
-from tests.data import fixtures
+from fedgroup.group_metrics import Counts, selection_rates
+from tests.fedgroup.data import fixtures
+from tests.paths import CASES
 
-CASES = {
-    case["id"]: case
-    for case in json.loads((Path(__file__).parent / "cases" / "group_methods_cases.json").read_text())[
-        "cases"
-    ]
-}
+CASES = {case["id"]: case for case in json.loads((CASES / "group_methods_cases.json").read_text())["cases"]}
 
 
 def test_counts_by_hand() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, RecordDict
 
-from fedgroup.live import live
+from fedgroup.lazy_array import live
 
 LiveArray = live(Array)
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -1,8 +1,8 @@
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
-from fedgroup.selection import metrics, select
+from fedgroup.group_metrics import Counts
+from fedgroup.model_selection import metrics, select
 
 
 def row(number: int, val: int, test: int) -> dict[str, object]:

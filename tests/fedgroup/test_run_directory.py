@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.record import open_run, read_lines, status
+from fedgroup.run_directory import open_run, read_lines, status
 
 SPEC = {"task": {"seed": 0}}
 

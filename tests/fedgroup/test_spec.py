@@ -7,7 +7,7 @@ from fedgroup.errors import FedgroupError
 from fedgroup.spec import build, component, merge, override, parse, resolve, run_id, to_dict
 from fedgroup.train import TrainConfig
 
-NAMES = {"square": "tests.test_spec:Square", "circle": "tests.test_spec:Circle"}
+NAMES = {"square": "tests.fedgroup.test_spec:Square", "circle": "tests.fedgroup.test_spec:Circle"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def test_component_by_short_name_mapping_and_import_path() -> None:
     assert build(Drawing, {}).shape == Square()
     assert build(Drawing, {"shape": "circle"}).shape == Circle()
     assert build(Drawing, {"shape": {"use": "circle", "radius": 3}}).shape == Circle(radius=3.0)
-    assert build(Drawing, {"shape": {"use": "tests.test_spec:Circle"}}).shape == Circle()
+    assert build(Drawing, {"shape": {"use": "tests.fedgroup.test_spec:Circle"}}).shape == Circle()
     assert build(Drawing, {"shape": {"side": 2}}).shape == Square(2.0)  # settings of the default component
 
 

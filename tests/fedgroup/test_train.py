@@ -5,8 +5,8 @@ from torch.nn import functional as F
 
 from fedgroup.dataset import Batch
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import count, predict
 from fedgroup.layout import read, write
+from fedgroup.predict import count, predict
 from fedgroup.seeding import rng
 from fedgroup.train import Progress, TrainConfig, epochs, fit
 from tests.toy import ToyData, ToyModel

@@ -12,11 +12,11 @@ import pytest
 from typer.main import get_command
 
 from experiments.__main__ import app
-from experiments.catalogue import FAMILIES
-from experiments.table import load, names
+from experiments.components.catalogue import FAMILIES
+from experiments.tables.table import load, names
 from fedgroup.spec import parse, resolve, short_name
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = {
     "data sets (task.data)": "docs/data/*.md",
     "partitions (task.partition)": "docs/partitions.md",

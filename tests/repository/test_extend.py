@@ -16,13 +16,14 @@ from typer.testing import CliRunner
 from experiments.__main__ import app
 from experiments.experiment import Experiment
 from experiments.run import run
-from experiments.table import Table, load
-from fedgroup.record import read_json, read_lines
+from experiments.tables.table import Table, load
+from fedgroup.run_directory import read_json, read_lines
 from fedgroup.task import load_splits
-from strategies.flower_rule import FlowerRule
+from strategies.rules.flower_rule import FlowerRule
+from tests.paths import ROOT
 from tests.toy import ToyData
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = ROOT / "docs"
 PAGE = (DOCS / "extend.md").read_text(encoding="utf-8")
 FILES = {re.match(r"# (\S+)", block)[1]: block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S)}  # type: ignore[index]
 COMMANDS = re.findall(r"^    fedgroup (.*)$", PAGE, re.M)
@@ -76,7 +77,7 @@ def done(folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> lis
         return 0
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("experiments.show.run_tables", run_tables)
+    monkeypatch.setattr("experiments.launch.progress.run_tables", run_tables)
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return ran

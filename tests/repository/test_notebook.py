@@ -11,7 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-PATH = Path(__file__).parent.parent / "docs" / "tutorial.ipynb"
+from tests.paths import ROOT
+
+PATH = ROOT / "docs" / "tutorial.ipynb"
 
 
 def book() -> dict[str, Any]:

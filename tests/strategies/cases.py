@@ -2,23 +2,22 @@
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).parent.parent / "cases"
+from tests.paths import CASES
 
 
 @cache
 def arrays() -> dict[str, Any]:
-    with np.load(HERE / "federated_cases.npz") as stored:
+    with np.load(CASES / "federated_cases.npz") as stored:
         return dict(stored)
 
 
 @cache
 def cases() -> dict[str, dict[str, Any]]:
-    listed = json.loads((HERE / "federated_cases.json").read_text())["cases"]
+    listed = json.loads((CASES / "federated_cases.json").read_text())["cases"]
     return {case["name"]: case for case in listed}
 
 

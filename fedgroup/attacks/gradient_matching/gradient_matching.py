@@ -15,17 +15,17 @@ import numpy as np
 import torch
 
 from fedgroup import cache
-from fedgroup.attacks import bases
+from fedgroup.attacks import base_samples
 from fedgroup.attacks.attack import Predict, insert
-from fedgroup.attacks.augment import DRAWS, shift_and_flip
-from fedgroup.attacks.brew import Brew
-from fedgroup.attacks.matching import Loss, Matcher, Precision, descend
-from fedgroup.attacks.perturbation import Box, to_bytes
-from fedgroup.attacks.surrogate import Surrogate
+from fedgroup.attacks.gradient_matching.augment import DRAWS, shift_and_flip
+from fedgroup.attacks.gradient_matching.matching import Loss, Matcher, Precision, descend
+from fedgroup.attacks.gradient_matching.perturbation import Box, to_bytes
+from fedgroup.attacks.gradient_matching.restarts import Brew
+from fedgroup.attacks.gradient_matching.surrogate import Surrogate
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.seeding import torch_seed
 from fedgroup.spec import to_dict
 
@@ -91,7 +91,7 @@ class GradientMatching:
     """bfloat16 runs the surrogate's forward pass under autocast while brewing; gradients stay float32."""
 
     def __post_init__(self) -> None:
-        bases.check_fraction(self.fraction)
+        base_samples.check_fraction(self.fraction)
         for name, valid in (("loss", Loss), ("augment", Augment), ("precision", Precision)):
             if getattr(self, name) not in get_args(valid):
                 raise unknown(name, getattr(self, name), get_args(valid))
@@ -107,9 +107,9 @@ class GradientMatching:
     def plan(self, splits: Splits, rng: np.random.Generator) -> Plan:
         """Draw the targets (first), then the bases, then the seed of the perturbations."""
         train, test = splits.train, splits.test
-        label, count = bases.bad_class(train.info), bases.poison_count(self.fraction, train)
+        label, count = base_samples.bad_class(train.info), base_samples.poison_count(self.fraction, train)
         targets = self._targets(train, test, rng)
-        chosen = bases.draw(bases.rare_pool(train), count, train, "LRG-1", rng)
+        chosen = base_samples.draw(base_samples.rare_pool(train), count, train, "LRG-1", rng)
         if (train.y[chosen] != label).any():
             raise FedgroupError(
                 f"{train.info.name}: a sample of LRG-1 does not have its class "
@@ -136,7 +136,7 @@ class GradientMatching:
         return Counts.of(missed, np.ones_like(missed), view.group, len(view.info.groups))
 
     def _targets(self, train: GroupedDataset, test: GroupedDataset, rng: np.random.Generator) -> Ints:
-        y = bases.source_class(train)
+        y = base_samples.source_class(train)
         pool = np.flatnonzero((test.y == y) & ~test.poison)
         if len(pool) < self.targets:
             raise FedgroupError(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedgroup.attacks.perturbation import Box
+from fedgroup.attacks.gradient_matching.perturbation import Box
 from fedgroup.errors import FedgroupError
 
 Gradient = tuple[Tensor, ...]

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgroup.attacks.byzantine import CHUNK, Stateless, Vector, check_positive
+from fedgroup.attacks.updates.independent import CHUNK, Stateless, Vector, check_positive
 from fedgroup.errors import FedgroupError
 
 Floats = NDArray[np.float64]

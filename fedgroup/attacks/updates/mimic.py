@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgroup.attacks.byzantine import CHUNK, State, Vector, check
-from fedgroup.attacks.byzantine_collusion import means
+from fedgroup.attacks.updates.colluding import means
+from fedgroup.attacks.updates.independent import CHUNK, State, Vector, check
 from fedgroup.errors import FedgroupError
 
 Floats = NDArray[np.float64]

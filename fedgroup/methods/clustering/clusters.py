@@ -13,9 +13,9 @@ import numpy as np
 from fedgroup.dataset import Bools, Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.intervene import Case, check_case
-from fedgroup.methods.mixture import Floats, Mixture, choose_mixture, fit_mixture
-from fedgroup.methods.overcluster import overcluster
-from fedgroup.methods.reduction import Reduction, Rows, Transform
+from fedgroup.methods.clustering.mixture import Floats, Mixture, choose_mixture, fit_mixture
+from fedgroup.methods.clustering.overcluster import overcluster
+from fedgroup.methods.clustering.reduction import Reduction, Rows, Transform
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.silhouette import macro, silhouettes
+from fedgroup.methods.clustering.silhouette import macro, silhouettes
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], Ints]

@@ -8,8 +8,8 @@ from collections.abc import Collection
 import numpy as np
 
 from fedgroup.dataset import Ints
-from fedgroup.methods.mixture import Floats, Mixture, Model, Predict, fit_mixture
-from fedgroup.methods.silhouette import silhouettes
+from fedgroup.methods.clustering.mixture import Floats, Mixture, Model, Predict, fit_mixture
+from fedgroup.methods.clustering.silhouette import silhouettes
 
 LEAST = 25
 """Training and validation samples that a sub-cluster must have to stay apart."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from fedgroup.dataset import Ints
-from fedgroup.methods.facility_grid import Floats, Measure
-from fedgroup.methods.facility_lazy import highest
+from fedgroup.methods.medoids.fixed_point import Floats, Measure
+from fedgroup.methods.medoids.lazy_greedy import highest
 
 Rows = Callable[[Tensor], Tensor]
 

@@ -19,8 +19,16 @@ from numpy.typing import NDArray
 
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.methods import facility_1d, facility_blocks
-from fedgroup.methods.facility_grid import SIMILARITIES, Floats, Measure, Similarity, bits, exponent, whole
+from fedgroup.methods.medoids import blocks, one_dimension
+from fedgroup.methods.medoids.fixed_point import (
+    SIMILARITIES,
+    Floats,
+    Measure,
+    Similarity,
+    bits,
+    exponent,
+    whole,
+)
 
 MEMORY = 1 << 28
 """Bytes that a selection may hold at once, unless told otherwise."""
@@ -183,7 +191,7 @@ def _greedy_on_line(
     power = grid - exponent(float(coordinate.max() - low))
     steps = whole(coordinate, low, power).astype(np.int64)
     measure = Measure(similarity, gamma, grid, unit * math.ldexp(1.0, -power), 1.0)
-    return facility_1d.greedy(steps, budget, measure, memory)
+    return one_dimension.greedy(steps, budget, measure, memory)
 
 
 def _greedy_in_space(
@@ -197,4 +205,4 @@ def _greedy_in_space(
     diagonal = math.sqrt(float(np.square(np.ptp(centred, axis=0)).sum()))
     step = math.ldexp(1.0, grid - exponent(diagonal))
     measure = Measure(similarity, gamma, grid, math.ldexp(1.0, -power), step)
-    return facility_blocks.greedy(centred, budget, measure, memory, device)
+    return blocks.greedy(centred, budget, measure, memory, device)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fedgroup.dataset import Ints
-from fedgroup.methods.facility_grid import Floats
+from fedgroup.methods.medoids.fixed_point import Floats
 
 BATCH = 32
 """Candidates of the first evaluation of a search; each further one doubles it."""

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from fedgroup.dataset import Ints
-from fedgroup.methods.facility_grid import Floats, Measure
-from fedgroup.methods.facility_lazy import first_highest, highest
+from fedgroup.methods.medoids.fixed_point import Floats, Measure
+from fedgroup.methods.medoids.lazy_greedy import first_highest, highest
 
 Stretch = tuple[float, int, int, int, int]
 """-gain, first sample and rank of the best candidate, then the ranks [start, stop) of the stretch."""

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from experiments.__main__ import main
-from tests.data import fixtures
+from tests.fedgroup.data import fixtures
+from tests.paths import ROOT
 
 TABLE = """
 title: A toy table
@@ -29,7 +30,6 @@ rows:
   - {label: {METHOD: Median, "IID?": "yes"}, set: {federation: {aggregator: median}}}
 seeds: [0, 1]
 """
-ROOT = Path(__file__).parent.parent.parent
 
 
 def fedgroup(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from experiments.audit import OPTIONS, audit_table
-from experiments.check import spell
-from experiments.numbers import is_baseline, lines
+from experiments.components.audit import OPTIONS, audit_table
+from experiments.components.check import spell
 from experiments.report import make, write
 from experiments.report.verdict import Verdict, verdict
-from experiments.table import Table, load
+from experiments.results.measurements import is_baseline, lines
+from experiments.tables.table import Table, load
 from fedgroup.errors import FedgroupError
-from tests.experiments.made import TABLE, finish, table
+from tests.experiments.finished_runs import TABLE, finish, table
 from tests.toy import MeanOfTwo
 
 NONE: dict[str, str | None] = dict.fromkeys(OPTIONS)
@@ -128,7 +128,7 @@ def test_what_cannot_be_audited_is_refused(given: dict[str, str], root: str | No
 
 def test_a_broken_contract_stops_the_audit_before_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(FedgroupError, match="fails 2 of the checks of a rule .*inputs_untouched.*: mend it"):
-        audit("NAME", "tests.experiments.test_audit:Careless")
+        audit("NAME", "tests.experiments.components.test_audit:Careless")
     shown = capsys.readouterr().out
     assert "✗ inputs_untouched" in shown
     assert "✓" not in shown
@@ -250,7 +250,7 @@ class Plain:
 
 def test_an_attack_need_not_declare_paired_and_reference(tmp_path: Path) -> None:
     text = TABLE.replace(
-        "{use: dlbd, fraction: 0.1, side: 2, gap: 0}", '"tests.experiments.test_audit:Plain"'
+        "{use: dlbd, fraction: 0.1, side: 2, gap: 0}", '"tests.experiments.components.test_audit:Plain"'
     )
     made, results = table(tmp_path, "[0]", text), tmp_path / "results"
     run = made.rows[0].experiments[0]
@@ -271,8 +271,10 @@ def test_the_toy_rule_is_audited_by_its_contract() -> None:
 
 
 RULE = '''
-from strategies.median import Median as Theirs
+from strategies.rules.median import Median as Theirs
 from dataclasses import dataclass
+from tests.paths import ROOT
+from tests.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,7 @@ def test_an_audit_from_the_command_to_its_verdict(tmp_path: Path, monkeypatch: p
     (tmp_path / "audited_rule.py").write_text(RULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("experiments.show.run_tables", run_tables)
+    monkeypatch.setattr("experiments.launch.progress.run_tables", run_tables)
     monkeypatch.setattr("experiments.figures.FIGURES", {})
     sets = [part for setting in TINY for part in ("--set", setting)]
     words = ["audit", "audited_rule:Half", *sets, "--jobs", "1"]
@@ -321,7 +323,7 @@ def test_an_audit_from_the_command_to_its_verdict(tmp_path: Path, monkeypatch: p
     assert "of 4" in verdict_of
 
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "audit.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
 
 
 def test_the_example_of_the_page_is_short_and_holds_the_contract(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from experiments import launch
 from experiments.experiment import Experiment
-from experiments.launch import Watched, look
+from experiments.launch import scheduler
+from experiments.launch.scheduler import Watched, look
 from tests.toy import experiment
 
 
@@ -54,8 +54,8 @@ def test_files_that_did_not_grow_are_not_read_again(tmp_path: Path, monkeypatch:
         read.append(name)
         return launch_read(where, name)
 
-    launch_read = launch.read_lines
-    monkeypatch.setattr(launch, "read_lines", counted)
+    launch_read = scheduler.read_lines
+    monkeypatch.setattr(scheduler, "read_lines", counted)
     for _ in range(3):
         look(run, tmp_path)
     assert read == ["rounds", "timing"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from experiments.board import Board, scalars
 from experiments.experiment import Experiment
-from experiments.launch import Watched, look
+from experiments.launch.scheduler import Watched, look
+from experiments.launch.tensorboard import Board, scalars
 from experiments.run import run
 from fedgroup.errors import FedgroupError
 from tests.toy import experiment

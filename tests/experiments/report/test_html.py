@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.report.cells import Cell, Column
-from experiments.report.page import Picture, Section, page
+from experiments.report.columns import Cell, Column
+from experiments.report.html import Picture, Section, page
 from experiments.report.provenance import Provenance
-from tests.experiments.browser import CHROMIUM, Browser
+from tests.experiments.report.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 

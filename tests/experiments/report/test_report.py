@@ -11,20 +11,20 @@ import pytest
 
 from experiments import figures
 from experiments.experiment import Experiment
-from experiments.labels import which
-from experiments.metrics import cell, headings, metric, number
-from experiments.numbers import lines, measured
 from experiments.report import cells, footer, make, write, write_all
+from experiments.report.across_tables import overall
 from experiments.report.latex import escape
-from experiments.report.overall import overall
+from experiments.report.metric_format import cell, headings, metric, number
 from experiments.report.provenance import provenance, yaml
-from experiments.stored import result
-from experiments.table import Table
+from experiments.results.measurements import lines, measured
+from experiments.results.store import result
+from experiments.tables.labels import which
+from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
+from fedgroup.probes.separability import compare
 from fedgroup.seeding import rng
-from fedgroup.separability import compare
 from fedgroup.spec import parse
-from tests.experiments.made import GROUPS, TABLE, TIERS, finish, table
+from tests.experiments.finished_runs import GROUPS, TABLE, TIERS, finish, table
 
 FEDAVG = ([90.0, 80.0, 60.0, 90.0], [90.0, 80.0, 62.0, 90.0], [90.0, 80.0, 64.0, 90.0])
 MEDIAN = ([90.0, 79.0, 50.0, 90.0], [90.0, 80.0, 51.0, 90.0], [90.0, 78.0, 55.0, 90.0])
@@ -202,11 +202,11 @@ def test_provenance_lists_every_run_and_its_settings_read_back(tmp_path: Path) -
 def test_each_result_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, results = full(tmp_path, "[0]")
     monkeypatch.setattr(figures, "FIGURES", {})
-    from experiments import stored
+    from experiments.results import store
 
     read: list[Path] = []
-    original = stored.read_json
-    monkeypatch.setattr(stored, "read_json", lambda path: read.append(path) or original(path))
+    original = store.read_json
+    monkeypatch.setattr(store, "read_json", lambda path: read.append(path) or original(path))
     write(made, results, "final")
     assert len(read) == len(set(read)) == 6  # result and environment of three runs
     experiment = made.rows[0].experiments[0]

@@ -6,17 +6,17 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from experiments import probe
 from experiments.__main__ import app
-from experiments.report.cells import cells
-from experiments.report.signals import COLUMNS, signal_frame, signal_rows
+from experiments.launch.progress import _all_runs
+from experiments.report.columns import cells
+from experiments.report.separability_rows import COLUMNS, signal_frame, signal_rows
 from experiments.report.write import make, write
+from experiments.results import probe_values
 from experiments.run import run
-from experiments.show import _all_runs
-from experiments.table import Table, load, of_the_paper
+from experiments.tables.table import Table, load, of_the_paper
 from fedgroup.errors import FedgroupError
-from fedgroup.probes.measure import StripProbe
-from fedgroup.record import read_json
+from fedgroup.probes.strip_probe import StripProbe
+from fedgroup.run_directory import read_json
 
 TABLE = """
 title: t
@@ -44,17 +44,17 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, Path]:
         table = load(str(folder / "mine.yaml"))
         for experiment in table.experiments():
             run(experiment, folder / "results")
-        assert len(probe.missing(table, folder / "results")) == 6
-        probe.measure_table(table, folder / "results", Console(quiet=True), 1)
+        assert len(probe_values.missing(table, folder / "results")) == 6
+        probe_values.measure_table(table, folder / "results", Console(quiet=True), 1)
     return table, folder / "results"
 
 
 def test_what_is_measured_is_not_measured_again(done: tuple[Table, Path]) -> None:
     table, results = done
-    assert probe.missing(table, results) == []
+    assert probe_values.missing(table, results) == []
     first = results / table.experiments()[0].id
-    assert probe.measured_by(StripProbe(overlays=3, bins=4), first)
-    assert not probe.measured_by(StripProbe(overlays=4, bins=4), first)
+    assert probe_values.measured_by(StripProbe(overlays=3, bins=4), first)
+    assert not probe_values.measured_by(StripProbe(overlays=4, bins=4), first)
 
 
 def test_numbers_of_probes_are_columns(done: tuple[Table, Path]) -> None:
@@ -113,4 +113,4 @@ def test_tables_that_share_a_run_run_it_once() -> None:
 def test_an_unknown_probe_names_the_valid_ones(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(TABLE.replace("use: strip, overlays: 3, bins: 4", "use: stripe"))
     with pytest.raises(FedgroupError, match="stripe"):
-        probe.missing(load(str(tmp_path / "bad.yaml")), tmp_path)
+        probe_values.missing(load(str(tmp_path / "bad.yaml")), tmp_path)

@@ -1,13 +1,11 @@
 import json
 import math
-from pathlib import Path
 
 import pytest
 
-from experiments.derived import Spread, paired_drop
+from experiments.results.statistics import Spread, paired_drop
 from fedgroup.errors import FedgroupError
-
-CASES = Path(__file__).parent.parent / "cases"
+from tests.paths import CASES
 
 
 def case(name: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.table import _file, _scales, load, names
+from experiments.tables.table import _file, _scales, load, names
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import read
 

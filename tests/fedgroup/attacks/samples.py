@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from fedgroup.dataset import GroupedDataset, GroupInfo, Ints, Splits
+from tests.paths import CASES
 
 WATERBIRDS = GroupInfo(
     name="birds",
@@ -34,7 +34,7 @@ THREE = GroupInfo(
 
 
 def cases() -> dict[str, Any]:
-    path = Path(__file__).parent.parent / "cases" / "attacks_cases.json"
+    path = CASES / "attacks_cases.json"
     return dict(json.loads(path.read_text()))
 
 

@@ -12,9 +12,9 @@ from fedgroup.attacks.attack import insert, manifest
 from fedgroup.attacks.backdoor import Backdoor
 from fedgroup.attacks.subpopulation import Subpopulation
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import selection_rates
+from fedgroup.group_metrics import selection_rates
 from fedgroup.seeding import rng
-from tests.attacks.samples import WATERBIRDS, part, splits
+from tests.fedgroup.attacks.samples import WATERBIRDS, part, splits
 
 TRAIN = part((20, 6, 4, 10), replace(WATERBIRDS, train_counts=(20, 6, 4, 10)), 0)
 BASES = np.flatnonzero(TRAIN.group == 0)[[1, 3, 4]]

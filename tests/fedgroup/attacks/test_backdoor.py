@@ -11,10 +11,10 @@ from fedgroup.attacks import NAMES, backdoor
 from fedgroup.attacks.backdoor import Backdoor
 from fedgroup.dataset import GroupedDataset, GroupInfo, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve
-from tests.attacks.samples import CELEBA, THREE, WATERBIRDS, cases, part, same_columns, splits, table
+from tests.fedgroup.attacks.samples import CELEBA, THREE, WATERBIRDS, cases, part, same_columns, splits, table
 
 
 def black(height: int, width: int, count: int = 1) -> torch.Tensor:

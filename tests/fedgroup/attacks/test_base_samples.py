@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedgroup.attacks import BYZANTINE_NAMES, NAMES
-from fedgroup.attacks.bases import (
+from fedgroup.attacks.base_samples import (
     bad_class,
     check_fraction,
     draw,
@@ -24,7 +24,7 @@ from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
 from fedgroup.spec import resolve
-from tests.attacks.samples import CELEBA, THREE, WATERBIRDS, cases, part
+from tests.fedgroup.attacks.samples import CELEBA, THREE, WATERBIRDS, cases, part
 
 
 def blank(samples: int) -> GroupedDataset:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedgroup.attacks.attackers import Attackers
+from fedgroup.attacks.malicious_clients import Attackers
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import build
 from fedgroup.task import (

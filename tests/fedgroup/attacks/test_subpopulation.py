@@ -8,9 +8,9 @@ import torch
 
 from fedgroup.attacks.subpopulation import Subpopulation
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.seeding import rng
-from tests.attacks.samples import CELEBA, THREE, WATERBIRDS, part, same_columns, splits, table
+from tests.fedgroup.attacks.samples import CELEBA, THREE, WATERBIRDS, part, same_columns, splits, table
 
 
 def test_waterbirds_append() -> None:

@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.components.families import family
 from fedgroup import attacks, data, methods
 from fedgroup.attacks.attack import insert
 from fedgroup.attacks.none import NoAttack
-from fedgroup.contract.answers import Answer
-from fedgroup.contract.dataset import check_dataset
-from fedgroup.contract.family import family
-from fedgroup.contract.method import check_method
-from fedgroup.contract.partition import check_partition
-from fedgroup.contract.sample_attack import check_sample_attack
-from fedgroup.contract.toy import ContractData
-from fedgroup.contract.update_attack import check_update_attack
-from fedgroup.data import partition
-from fedgroup.groups import Counts
+from fedgroup.checks.dataset import check_dataset
+from fedgroup.checks.method import check_method
+from fedgroup.checks.partition import check_partition
+from fedgroup.checks.runner import Answer
+from fedgroup.checks.sample_attack import check_sample_attack
+from fedgroup.checks.toy_data import ContractData
+from fedgroup.checks.update_attack import check_update_attack
+from fedgroup.group_metrics import Counts
 from fedgroup.methods.erm import ERM
 from fedgroup.methods.identification import error_set
 from fedgroup.methods.jtt import JTT
 from fedgroup.methods.method import Method
+from fedgroup.partitions import partition
 from fedgroup.spec import resolve
+from tests.paths import ROOT
 
 
 def failed(answers: Iterator[Answer]) -> dict[str, str]:
@@ -74,8 +75,8 @@ def test_our_methods_at_their_defaults(name: str) -> None:
         *((path, "data set") for path in data.NAMES.values()),
         *((path, "method") for path in methods.NAMES.values()),
         ("fedgroup.model:Small", "model"),
-        ("fedgroup.probes.measure:StripProbe", "probe"),
-        ("strategies.median:Median", "rule"),
+        ("fedgroup.probes.strip_probe:StripProbe", "probe"),
+        ("strategies.rules.median:Median", "rule"),
         ("flwr.serverapp.strategy:FedAvg", "Flower strategy"),
     ],
 )
@@ -274,7 +275,7 @@ def test_careless_methods_are_caught() -> None:
 # --- the examples that newcomers copy --------------------------------------------------------------
 
 
-EXTEND = (Path(__file__).parent.parent / "docs" / "extend.md").read_text(encoding="utf-8")
+EXTEND = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
 EXAMPLES: dict[str, Callable[[Any], Iterator[Answer]]] = {
     "my_attack:NextLabel": check_sample_attack,
     "my_update:Sleeper": check_update_attack,

@@ -1,6 +1,6 @@
 """Tiny data sets in the exact on-disk formats, for tests and for trying commands by hand.
 
-python -m tests.data.fixtures waterbirds FOLDER      (also: celeba, fashion, folder)
+python -m tests.fedgroup.data.fixtures waterbirds FOLDER      (also: celeba, fashion, folder)
 """
 
 import gzip

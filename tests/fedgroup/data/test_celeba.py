@@ -10,7 +10,8 @@ from torchvision import transforms
 from fedgroup.data.celeba import COUNTS, CelebA
 from fedgroup.data.prepare import KNOWN_MD5
 from fedgroup.errors import FedgroupError
-from tests.data import fixtures
+from tests.fedgroup.data import fixtures
+from tests.paths import CASES
 
 DIALECTS = ("official", "kaggle", "george", "jtt", "subpop")
 
@@ -123,9 +124,7 @@ def test_kaggles_crlf_copy_is_read(tmp_path: Path) -> None:
 
 
 def test_split_files_are_the_known_ones(tmp_path: Path) -> None:
-    cases = json.loads((Path(__file__).parents[1] / "cases" / "group_methods_cases.json").read_text())[
-        "cases"
-    ]
+    cases = json.loads((CASES / "group_methods_cases.json").read_text())["cases"]
     known = next(case for case in cases if case["id"] == "dataset_checksums")["expected"]
     bounds = known["celeba_split_bounds"].values()
     rows = [(0, s) for s, (low, high) in enumerate(bounds) for _ in range(low, high + 1)]

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from torchvision import transforms
 
-from fedgroup.data import images as module
-from fedgroup.data.images import (
+from fedgroup.data import decoding as module
+from fedgroup.data.decoding import (
     Transform,
     crop_and_resize,
     decode,

@@ -7,7 +7,7 @@ import pytest
 from fedgroup.data import fashion
 from fedgroup.data.fashion import DEBIAN, FILES, GARMENTS, Fashion
 from fedgroup.errors import FedgroupError
-from tests.data import fixtures
+from tests.fedgroup.data import fixtures
 
 
 @pytest.fixture(scope="module")

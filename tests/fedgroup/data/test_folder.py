@@ -5,7 +5,7 @@ from PIL import Image
 
 from fedgroup.data.folder import Folder, tiers
 from fedgroup.errors import FedgroupError
-from tests.data import fixtures
+from tests.fedgroup.data import fixtures
 
 
 def test_words_become_groups(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fedgroup.data.download import fetch, unpack
 from fedgroup.data.prepare import check, prepare
 from fedgroup.data.waterbirds import REGENERATED
 from fedgroup.errors import FedgroupError
-from tests.data import fixtures
+from tests.fedgroup.data import fixtures
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

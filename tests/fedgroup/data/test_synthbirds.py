@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from fedgroup.data.birds import LATENTS, class_latents
-from fedgroup.data.scenes import backgrounds, colour
+from fedgroup.data.drawn_birds import LATENTS, class_latents
+from fedgroup.data.drawn_scenes import backgrounds, colour
 from fedgroup.data.synthbirds import CHUNK, Synthbirds
 from fedgroup.errors import FedgroupError
 from fedgroup.paths import cache_dir

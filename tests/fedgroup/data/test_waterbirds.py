@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 from torchvision import transforms
 
-from fedgroup.data.bank import has_bank
+from fedgroup.data.image_bank import has_bank
 from fedgroup.data.waterbirds import COUNTS, REGENERATED, Waterbirds
 from fedgroup.errors import FedgroupError
 from fedgroup.paths import cache_dir
-from tests.data import fixtures
+from tests.fedgroup.data import fixtures
 
 
 def test_every_pixel_is_that_of_the_official_transform(tmp_path: Path) -> None:

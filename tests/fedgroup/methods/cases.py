@@ -3,20 +3,17 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from fedgroup.dataset import Batch, GroupedDataset, Ints
+from tests.paths import CASES
 from tests.toy import INFO
 
 CASES: dict[str, dict[str, Any]] = {
-    case["id"]: case
-    for case in json.loads((Path(__file__).parents[1] / "cases" / "group_methods_cases.json").read_text())[
-        "cases"
-    ]
+    case["id"]: case for case in json.loads((CASES / "group_methods_cases.json").read_text())["cases"]
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fedgroup.methods.clusters import Clustering
+from fedgroup.methods.clustering.clusters import Clustering
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.epic_then_jtt import EpicThenJtt
 from fedgroup.methods.erm import ERM

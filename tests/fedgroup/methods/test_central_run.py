@@ -13,25 +13,25 @@ import numpy as np
 import pytest
 
 from fedgroup.attacks.backdoor import Backdoor
-from fedgroup.central import Central, central_id, centralise
 from fedgroup.dataset import Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import predict
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.layout import Weights, read, write
 from fedgroup.methods import NAMES
+from fedgroup.methods.central_run import Central, central_id, centralise
+from fedgroup.methods.central_trainer import Trainer, tally
 from fedgroup.methods.erm import ERM
 from fedgroup.methods.identification import idnf
 from fedgroup.methods.jtt import JTT
 from fedgroup.methods.method import Method
-from fedgroup.record import open_run, read_json, read_lines
+from fedgroup.predict import predict
+from fedgroup.run_directory import open_run, read_json, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve, to_dict
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig, fit
-from fedgroup.trainer import Trainer, tally
-from tests.methods.cases import dataset
-from tests.methods.runs import METHODS, RECORDS, arrays, task
+from tests.fedgroup.methods.cases import dataset
+from tests.fedgroup.methods.runs import METHODS, RECORDS, arrays, task
 
 
 def records(folder: Path) -> dict[str, bytes]:
@@ -196,8 +196,10 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from fedgroup import record
-from fedgroup.central import centralise
-from tests.methods.runs import METHODS, task
+from fedgroup.methods.central_run import centralise
+from tests.fedgroup.methods.runs import METHODS, task
+from tests.paths import ROOT
+from tests.paths import ROOT
 whole = record.Run.checkpoint
 def checkpoint(self, number, *rest):
     whole(self, number, *rest)
@@ -215,7 +217,7 @@ centralise(task(), METHODS["george"], Path(sys.argv[1]))
 def test_sigkill_costs_nothing(tmp_path: Path) -> None:
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path / "cut")],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": "."},
         check=False,
     )

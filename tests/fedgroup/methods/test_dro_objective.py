@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.clusters import compact
-from fedgroup.methods.dro_loss import DROLoss, DROObjective
+from fedgroup.methods.clustering.clusters import compact
+from fedgroup.methods.dro_objective import DROLoss, DROObjective
 from fedgroup.spec import build
-from tests.methods.cases import CASES, batch, dataset
+from tests.fedgroup.methods.cases import CASES, batch, dataset
 
 NEAR = {"atol": 2e-6, "rtol": 1e-5}
 CLOSE = {"abs": 2e-6, "rel": 1e-5}

@@ -8,19 +8,19 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fedgroup.central import Central, central_id, centralise
 from fedgroup.dataset import GroupInfo
 from fedgroup.errors import FedgroupError
 from fedgroup.gradients import last_layer_gradients
+from fedgroup.methods.central_run import Central, central_id, centralise
 from fedgroup.methods.epic import EPIC, members
 from fedgroup.methods.erm import ERM
-from fedgroup.methods.facility import cluster_sizes
-from fedgroup.record import Run, read_json, read_lines
+from fedgroup.methods.medoids.facility_location import cluster_sizes
+from fedgroup.run_directory import Run, read_json, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, to_dict
 from fedgroup.task import prepared_splits
-from tests.methods.cases import dataset
-from tests.methods.runs import RECORDS, arrays, task
+from tests.fedgroup.methods.cases import dataset
+from tests.fedgroup.methods.runs import RECORDS, arrays, task
 
 CUTTING = EPIC(subset=0.3)
 EPOCHS = 5

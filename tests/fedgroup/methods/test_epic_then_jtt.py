@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from fedgroup import stage
-from fedgroup.central import Central, centralise
 from fedgroup.errors import FedgroupError
+from fedgroup.methods import stage
+from fedgroup.methods.central_run import Central, centralise
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.epic_then_jtt import EpicThenJtt
 from fedgroup.methods.jtt import JTT
 from fedgroup.paths import cache_dir
-from fedgroup.record import Run, read_lines
+from fedgroup.run_directory import Run, read_lines
 from fedgroup.spec import build, to_dict
 from fedgroup.train import epochs
-from tests.methods.runs import RECORDS, arrays, task
+from tests.fedgroup.methods.runs import RECORDS, arrays, task
 
 SELECT = EPIC(subset=0.3)
 PHASES = {"identify_epochs": 1, "upsample": 3, "epic_lr": None, "epic_weight_decay": None}

@@ -9,22 +9,22 @@ import pytest
 import torch
 from torch import nn
 
-from fedgroup import stage as stage_module
-from fedgroup.central import centralise
 from fedgroup.errors import FedgroupError
-from fedgroup.evaluate import predict
-from fedgroup.groups import Counts
+from fedgroup.group_metrics import Counts
 from fedgroup.methods import group_dro
-from fedgroup.methods.clusters import Clustering
-from fedgroup.methods.dro_loss import DROLoss
+from fedgroup.methods import stage as stage_module
+from fedgroup.methods.central_run import centralise
+from fedgroup.methods.clustering.clusters import Clustering
+from fedgroup.methods.clustering.reweight import reweights
+from fedgroup.methods.dro_objective import DROLoss
 from fedgroup.methods.george import George, activations
 from fedgroup.methods.group_dro import GroupDRO
-from fedgroup.methods.reweight import reweights
-from fedgroup.record import read_json, read_lines
+from fedgroup.predict import predict
+from fedgroup.run_directory import read_json, read_lines
 from fedgroup.seeding import rng
 from fedgroup.task import prepared_splits
 from fedgroup.train import epochs, fit
-from tests.methods.runs import arrays, task
+from tests.fedgroup.methods.runs import arrays, task
 
 SMALL = George(first_epochs=3, clustering=Clustering(k=2))
 

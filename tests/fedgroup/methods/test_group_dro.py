@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fedgroup.central import centralise
-from fedgroup.methods.clusters import compact
-from fedgroup.methods.dro_loss import DROLoss
+from fedgroup.methods.central_run import centralise
+from fedgroup.methods.clustering.clusters import compact
+from fedgroup.methods.dro_objective import DROLoss
 from fedgroup.methods.group_dro import GroupDRO, annotated_groups
-from fedgroup.record import read_lines
+from fedgroup.run_directory import read_lines
 from fedgroup.seeding import rng
 from fedgroup.task import prepared_splits
-from tests.methods.cases import dataset
-from tests.methods.runs import arrays, task
+from tests.fedgroup.methods.cases import dataset
+from tests.fedgroup.methods.runs import arrays, task
 
 
 def test_without_steps_of_q_it_is_the_mean_of_group_means(tmp_path: Path) -> None:

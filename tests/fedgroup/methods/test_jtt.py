@@ -12,21 +12,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fedgroup import stage as stage_module
-from fedgroup.central import centralise
 from fedgroup.dataset import GroupedDataset, Ints
+from fedgroup.methods import stage as stage_module
+from fedgroup.methods.central_run import centralise
 from fedgroup.methods.erm import ERM
 from fedgroup.methods.identification import error_set, idnf
 from fedgroup.methods.jtt import JTT, weighted
+from fedgroup.methods.stage import Stage
 from fedgroup.paths import cache_dir
-from fedgroup.record import read_json, read_lines
+from fedgroup.run_directory import read_json, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build
-from fedgroup.stage import Stage
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig, epochs
-from tests.methods.cases import batch
-from tests.methods.runs import arrays, task
+from tests.fedgroup.methods.cases import batch
+from tests.fedgroup.methods.runs import arrays, task
 
 
 @pytest.fixture(autouse=True)

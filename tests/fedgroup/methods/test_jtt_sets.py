@@ -5,7 +5,7 @@ from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
 from fedgroup.methods.identification import error_set, idnf, precision_recall
 from fedgroup.methods.upsampling import upsample
-from tests.methods.cases import CASES, dataset
+from tests.fedgroup.methods.cases import CASES, dataset
 
 
 def official() -> tuple[GroupedDataset, np.ndarray, list[int]]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.methods.cases import CASES
+from tests.fedgroup.methods.cases import CASES
 
 CASE = CASES["paper_mean_std_convention"]
 

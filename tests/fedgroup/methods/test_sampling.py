@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.dro_loss import sampling_weights, uniform_over_groups
+from fedgroup.methods.dro_objective import sampling_weights, uniform_over_groups
 from fedgroup.seeding import rng
-from tests.methods.cases import CASES
+from tests.fedgroup.methods.cases import CASES
 
 
 def test_parity_of_the_weights() -> None:

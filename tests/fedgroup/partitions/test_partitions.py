@@ -11,12 +11,12 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fedgroup.data.flwr_partitioner import FlwrDatasets
-from fedgroup.data.partition import NAMES, Iid, MinorityHolders, group_table, partition_hash, validate
-from fedgroup.data.partition_lists import Lists
-from fedgroup.data.partition_skew import Dirichlet, Pathological, SizeSkew
 from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
+from fedgroup.partitions.flwr_datasets import FlwrDatasets
+from fedgroup.partitions.lists import Lists
+from fedgroup.partitions.partition import NAMES, Iid, MinorityHolders, group_table, partition_hash, validate
+from fedgroup.partitions.skew import Dirichlet, Pathological, SizeSkew
 from fedgroup.spec import build, resolve, to_dict
 from fedgroup.task import Task, assign_clients
 from tests.toy import INFO
@@ -554,7 +554,7 @@ def test_adapter_names_the_missing_package(monkeypatch: pytest.MonkeyPatch, stub
     def missing(name: str) -> Any:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name.split(".")[0])
 
-    monkeypatch.setattr("fedgroup.data.flwr_partitioner.importlib.import_module", missing)
+    monkeypatch.setattr("fedgroup.partitions.flwr_datasets.importlib.import_module", missing)
     with pytest.raises(FedgroupError, match=words):
         FlwrDatasets().assign(TRAIN, 0)
     monkeypatch.setitem(sys.modules, "datasets", None)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedgroup import separability
 from fedgroup.errors import FedgroupError
+from fedgroup.probes import separability
+from fedgroup.probes.separability import auc, bound_check, compare, threshold_distance, total_variation
 from fedgroup.seeding import rng
-from fedgroup.separability import auc, bound_check, compare, threshold_distance, total_variation
 
 small = st.lists(st.integers(-3, 3), min_size=1, max_size=12)
 

@@ -10,22 +10,22 @@ from torch.nn import functional as F
 
 from experiments.experiment import Experiment
 from experiments.run import run
-from fedgroup import stage as stage_module
-from fedgroup.central import centralise
 from fedgroup.errors import FedgroupError
 from fedgroup.gradients import proxies
+from fedgroup.methods import stage as stage_module
+from fedgroup.methods.central_run import centralise
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.erm import ERM
-from fedgroup.methods.facility import class_budgets, medoids
 from fedgroup.methods.jtt import JTT
-from fedgroup.probes.separation import Signals, separate
+from fedgroup.methods.medoids.facility_location import class_budgets, medoids
 from fedgroup.probes.signals import DISCRETE, eliminations, forgetting, losses, outputs, signals
-from fedgroup.record import read_json
+from fedgroup.probes.signals_probe import Signals, separate
+from fedgroup.run_directory import read_json
 from fedgroup.seeding import rng
 from fedgroup.task import prepared_splits
 from fedgroup.train import epochs
-from tests.methods.runs import arrays, task
-from tests.methods.test_jtt import make_stage
+from tests.fedgroup.methods.runs import arrays, task
+from tests.fedgroup.methods.test_jtt import make_stage
 from tests.toy import experiment
 
 FIRST = JTT(identify_epochs=3, upsample=2)

@@ -11,16 +11,16 @@ from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.attacks.none import NoAttack
 from fedgroup.attacks.subpopulation import Subpopulation
-from fedgroup.central import centralise
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights, write
+from fedgroup.methods.central_run import centralise
 from fedgroup.methods.erm import ERM
-from fedgroup.probes import measure
-from fedgroup.probes.measure import StripProbe
-from fedgroup.record import read_json, write_json
+from fedgroup.probes import strip_probe
+from fedgroup.probes.strip_probe import StripProbe
+from fedgroup.run_directory import read_json, write_json
 from fedgroup.seeding import rng
 from fedgroup.task import prepared_splits
-from tests.methods.runs import arrays, task
+from tests.fedgroup.methods.runs import arrays, task
 from tests.toy import experiment
 
 FEW = StripProbe(overlays=5, bins=4)
@@ -77,7 +77,7 @@ def test_the_training_split_with_its_poisons(folder):
 def test_chunks_do_not_matter_and_a_second_measure_is_equal(folder, monkeypatch):
     first = FEW.run(folder)
     assert FEW.run(folder) == first
-    monkeypatch.setattr(measure, "CHUNK", 7)
+    monkeypatch.setattr(strip_probe, "CHUNK", 7)
     again = FEW.run(folder)
     assert counts(again) == counts(first)
     for name, cell in first["tiers"].items():

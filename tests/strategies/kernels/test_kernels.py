@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fedgroup.errors import FedgroupError
-from strategies import geometry, kernels, topk
-from strategies.chunks import BLOCK, for_chunks, map_blocks
-from strategies.networks import MAX_WIRES, comparators, program, prune
+from strategies.kernels import coordinatewise, geometry, top_k
+from strategies.kernels.chunks import BLOCK, for_chunks, map_blocks
+from strategies.kernels.sorting_networks import MAX_WIRES, comparators, program, prune
 
 TINY = float(np.finfo(np.float32).smallest_subnormal)
 HOSTILE = [0.0, -0.0, 1.0, -1.0, 1.5, np.inf, -np.inf, TINY, -TINY, 5 * TINY, 1e38, -1e38, 3e38, -3e38, 1e-30]
@@ -87,10 +87,10 @@ def test_programs_never_write_an_input_and_need_few_registers(wires: int) -> Non
 def test_bitwise_numpy_for_every_cohort_size(n: int) -> None:
     for seed in range(3):
         stack = hostile(n, seed)
-        same(kernels.median(list(stack)), reference_median(stack))
+        same(coordinatewise.median(list(stack)), reference_median(stack))
         for trim in {0, 1, 2, n // 5, (n - 1) // 2}:
             if n >= 2 * trim + 1:
-                same(kernels.trimmed_mean(list(stack), trim), reference_trim(stack, trim))
+                same(coordinatewise.trimmed_mean(list(stack), trim), reference_trim(stack, trim))
 
 
 @settings(deadline=None)
@@ -101,8 +101,8 @@ def test_bitwise_numpy_on_drawn_values(n: int, data: st.DataObject) -> None:
     )
     stack = data.draw(hnp.arrays(np.float32, (n, 5), elements=drawn))
     trim = data.draw(st.integers(0, (n - 1) // 2))
-    same(kernels.median(list(stack)), reference_median(stack))
-    same(kernels.trimmed_mean(list(stack), trim), reference_trim(stack, trim))
+    same(coordinatewise.median(list(stack)), reference_median(stack))
+    same(coordinatewise.trimmed_mean(list(stack), trim), reference_trim(stack, trim))
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -111,9 +111,9 @@ def test_a_nan_in_any_client_reaches_the_output(n: int) -> None:
         stack = hostile(n, seed, columns=n)
         np.fill_diagonal(stack, np.nan)  # client i spoils coordinate i
         for trim in {0, (n - 1) // 2}:
-            assert np.isnan(kernels.trimmed_mean(list(stack), trim)).all()
-        assert np.isnan(kernels.median(list(stack))).all()
-        assert np.isnan(kernels.mean(list(stack))).all()
+            assert np.isnan(coordinatewise.trimmed_mean(list(stack), trim)).all()
+        assert np.isnan(coordinatewise.median(list(stack))).all()
+        assert np.isnan(coordinatewise.mean(list(stack))).all()
 
 
 @pytest.mark.parametrize("n", [2, 7, 10, 31, 64, 66])
@@ -124,9 +124,9 @@ def test_chunks_threads_and_client_order_do_not_change_bits(n: int) -> None:
     for chunk, threads in [(1003, 1), (1, 3), (7, 1), (64, 2), (500, 4), (5000, 2)]:
         order = np.random.default_rng(chunk).permutation(n)
         if chunk > 1 or n < 20:
-            medians.append(kernels.median(list(stack[order]), chunk=chunk, threads=threads))
-            trims.append(kernels.trimmed_mean(list(stack[order]), trim, chunk=chunk, threads=threads))
-            means.append(kernels.mean(list(stack), chunk=chunk, threads=threads))
+            medians.append(coordinatewise.median(list(stack[order]), chunk=chunk, threads=threads))
+            trims.append(coordinatewise.trimmed_mean(list(stack[order]), trim, chunk=chunk, threads=threads))
+            means.append(coordinatewise.mean(list(stack), chunk=chunk, threads=threads))
     for results in (medians, trims, means):
         for result in results[1:]:
             same(result, results[0])
@@ -136,7 +136,7 @@ def test_several_blocks_on_several_threads() -> None:
     """Vectors long enough for the default chunks and two threads."""
     rng = np.random.default_rng(0)
     stack = rng.standard_normal((5, 3 * BLOCK + 11)).astype(np.float32)
-    same(kernels.median(list(stack), threads=2), np.median(stack, axis=0))
+    same(coordinatewise.median(list(stack), threads=2), np.median(stack, axis=0))
     theta = stack[0]
     for threads in (1, 2, 3):
         np.testing.assert_array_equal(
@@ -146,7 +146,7 @@ def test_several_blocks_on_several_threads() -> None:
             geometry.norms(list(stack), theta, threads=threads), geometry.norms(list(stack), theta)
         )
         np.testing.assert_array_equal(
-            topk.top_k(stack[0], 999, threads=threads), topk.top_k(stack[0], 999, threads=1)
+            top_k.top_k(stack[0], 999, threads=threads), top_k.top_k(stack[0], 999, threads=1)
         )
 
 
@@ -154,10 +154,10 @@ def test_inputs_are_not_written_to() -> None:
     stack = hostile(10, 0)
     stack.setflags(write=False)
     for result in (
-        kernels.median(list(stack)),
-        kernels.trimmed_mean(list(stack), 2),
-        kernels.mean(list(stack)),
-        kernels.mean(list(stack), np.full(10, 0.1)),
+        coordinatewise.median(list(stack)),
+        coordinatewise.trimmed_mean(list(stack), 2),
+        coordinatewise.mean(list(stack)),
+        coordinatewise.mean(list(stack), np.full(10, 0.1)),
         geometry.combine(stack[0], list(stack), np.full(10, 0.1)),
     ):
         assert result.flags.writeable
@@ -183,12 +183,12 @@ def test_mean_is_the_running_float32_sum(n: int) -> None:
     total = stack[0].copy()
     for row in stack[1:]:
         total = total + row
-    same(kernels.mean(list(stack), chunk=100), total / np.float32(n))
+    same(coordinatewise.mean(list(stack), chunk=100), total / np.float32(n))
     shares = np.arange(1, n + 1) / (n * (n + 1) / 2)
     total = stack[0] * np.float32(shares[0])
     for row, share in zip(stack[1:], shares[1:], strict=True):
         total = total + row * np.float32(share)
-    same(kernels.mean(list(stack), shares, chunk=100), total)
+    same(coordinatewise.mean(list(stack), shares, chunk=100), total)
 
 
 # --- top-k -----------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def reference_top(values: np.ndarray, k: int) -> np.ndarray:
 )
 def test_top_k_is_exact_with_ties_to_the_lowest_index(values: np.ndarray, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(values)))
-    np.testing.assert_array_equal(topk.top_k(values, k), reference_top(values, k))
+    np.testing.assert_array_equal(top_k.top_k(values, k), reference_top(values, k))
 
 
 @pytest.mark.parametrize(
@@ -227,15 +227,15 @@ def test_top_k_is_exact_with_ties_to_the_lowest_index(values: np.ndarray, data: 
 def test_top_k_survives_misleading_samples(values: np.ndarray) -> None:
     values = values.astype(np.float32)
     for k in (1, 5, 64, 78, 79, 80, 500, 4999, 5000):
-        np.testing.assert_array_equal(topk.top_k(values, k), reference_top(values, k))
+        np.testing.assert_array_equal(top_k.top_k(values, k), reference_top(values, k))
 
 
 def test_top_k_refuses_nan_and_impossible_counts() -> None:
     with pytest.raises(FedgroupError, match="NaN"):
-        topk.top_k(np.array([1, np.nan, 2], np.float32), 1)
+        top_k.top_k(np.array([1, np.nan, 2], np.float32), 1)
     for k in (0, 4):
         with pytest.raises(FedgroupError, match=r"1\.\.3"):
-            topk.top_k(np.ones(3, np.float32), k)
+            top_k.top_k(np.ones(3, np.float32), k)
 
 
 # --- geometry ----------------------------------------------------------------------------------------

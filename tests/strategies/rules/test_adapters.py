@@ -13,12 +13,12 @@ from flwr.serverapp.strategy import FedAvg as FlowerFedAvg
 from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.errors import FedgroupError
-from fedgroup.record import read_lines
-from strategies.byzfl_rule import ByzflRule
-from strategies.contract import check_aggregator, cohort
-from strategies.fedavg import FedAvg
-from strategies.flower_rule import FlowerRule
-from strategies.median import Median
+from fedgroup.run_directory import read_lines
+from strategies.checks import check_aggregator, cohort
+from strategies.rules.byzfl_rule import ByzflRule
+from strategies.rules.fedavg import FedAvg
+from strategies.rules.flower_rule import FlowerRule
+from strategies.rules.median import Median
 from tests.toy import experiment
 
 FLOWER = "flwr.serverapp.strategy:"
@@ -75,7 +75,7 @@ def test_flowers_other_strategies_keep_the_contract(name: str, options: Any) -> 
 
 
 def test_the_state_of_a_users_strategy_travels() -> None:
-    rule = FlowerRule("tests.strategies.test_adapters:Counting")
+    rule = FlowerRule("tests.strategies.rules.test_adapters:Counting")
     plain = step(FlowerRule(FLOWER + "FedAvg"))[0]
     first, state = step(rule)
     second, after = step(rule, state=state)

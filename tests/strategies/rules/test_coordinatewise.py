@@ -8,9 +8,9 @@ from hypothesis.extra import numpy as hnp
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import Aggregator
-from strategies.fedavg import FedAvg
-from strategies.median import Median
-from strategies.trimmed_mean import TrimmedMean
+from strategies.rules.fedavg import FedAvg
+from strategies.rules.median import Median
+from strategies.rules.trimmed_mean import TrimmedMean
 from tests.strategies.cases import array, cases
 
 ONES = np.ones(10)

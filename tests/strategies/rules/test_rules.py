@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 import strategies
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import build, resolve
-from strategies.bucketing import Bucketing
-from strategies.centred_clipping import CentredClipping
-from strategies.contract import CHECKS, check_aggregator, cohort
-from strategies.fedavg import FedAvg
-from strategies.fltrust import FLTrust
-from strategies.geometric_median import GeometricMedian
-from strategies.krum import Krum, MultiKrum, scores
-from strategies.median import Median
-from strategies.nnm import NNM
-from strategies.norm_clipping import NormClipping
-from strategies.server_optimisers import FedAdam, FedAvgM
-from strategies.sparsefed import SparseFed
-from strategies.trimmed_mean import TrimmedMean
+from strategies.checks import CHECKS, check_aggregator, cohort
+from strategies.rules.bucketing import Bucketing
+from strategies.rules.centred_clipping import CentredClipping
+from strategies.rules.fedavg import FedAvg
+from strategies.rules.fltrust import FLTrust
+from strategies.rules.geometric_median import GeometricMedian
+from strategies.rules.krum import Krum, MultiKrum, scores
+from strategies.rules.median import Median
+from strategies.rules.nnm import NNM
+from strategies.rules.norm_clipping import NormClipping
+from strategies.rules.server_optimisers import FedAdam, FedAvgM
+from strategies.rules.sparsefed import SparseFed
+from strategies.rules.trimmed_mean import TrimmedMean
 
 ZERO = np.zeros(2, np.float32)
 
@@ -298,7 +298,7 @@ def test_sparsefed_influence_counts_clipped_updates() -> None:
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(1, 30), seed=st.integers(0, 3), ties=st.booleans())
 def test_survival_equals_plain_counting(n: int, seed: int, ties: bool) -> None:
-    from strategies.kernels import survival
+    from strategies.kernels.coordinatewise import survival
 
     generator = np.random.default_rng(seed)
     values = generator.normal(0, 1, (n, 300)).astype(np.float32)

@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import copy_state
-from strategies.fedavg import FedAvg
-from strategies.sparsefed import SparseFed
+from strategies.rules.fedavg import FedAvg
+from strategies.rules.sparsefed import SparseFed
 from tests.strategies.cases import array, cases
 
 SEEDED = [name for name, case in cases().items() if case.get("kind") == "sparsefed"]

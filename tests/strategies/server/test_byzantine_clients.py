@@ -10,13 +10,13 @@ import pytest
 from experiments.experiment import Experiment
 from experiments.report import cells, lines, measured, write
 from experiments.run import run
-from experiments.table import load
+from experiments.tables.table import load
 from fedgroup.attacks import BYZANTINE_NAMES
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import read
-from fedgroup.record import read_json, read_lines
+from fedgroup.run_directory import read_json, read_lines
 from fedgroup.task import malicious_clients
-from tests.strategies.test_federated import arrays, records
+from tests.strategies.server.test_federated_run import arrays, records
 from tests.toy import experiment
 
 DLBD = {"use": "dlbd", "fraction": 0.1, "side": 2, "gap": 0}
@@ -101,7 +101,7 @@ class Lazy:
 def test_an_outsiders_attack_needs_nothing_but_the_protocol(tmp_path: Path) -> None:
     exp = make(
         task__attackers={"fraction": 0.25},
-        federation__byzantine="tests.strategies.test_attacked:Lazy",
+        federation__byzantine="tests.strategies.server.test_byzantine_clients:Lazy",
         federation__fraction=1.0,
     )
     folder = run(exp, tmp_path)
@@ -135,7 +135,7 @@ def test_an_interrupted_mimic_goes_on_with_its_memory(tmp_path: Path) -> None:
     whole = run(exp, tmp_path / "whole")
     from clients.client_app import app
     from clients.grid import LocalGrid
-    from strategies.server import federate
+    from strategies.server.federated_run import federate
 
     class Cut(LocalGrid):
         def answer(self, messages: Any, timeout: float | None = None) -> Any:

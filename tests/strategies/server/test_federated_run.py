@@ -17,13 +17,13 @@ from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, read
-from fedgroup.record import read_json, read_lines
+from fedgroup.run_directory import read_json, read_lines
 from fedgroup.seeding import rng
 from fedgroup.task import assign_clients, load_splits
 from fedgroup.train import fit
 from fedgroup.update import ARRAYS, METRICS
 from strategies.cohort import schedule
-from strategies.server import federate
+from strategies.server.federated_run import federate
 from tests.toy import ToyNet, experiment
 
 RULES: list[Any] = [
@@ -272,7 +272,7 @@ def test_a_trim_too_large_for_the_cohort_is_refused_before_training(tmp_path: Pa
 
 
 def test_when_every_client_raises_the_run_stops_with_the_first_reason(tmp_path: Path) -> None:
-    exp = make(task__train__batch_size=1, task__model="tests.strategies.test_federated:FussyModel")
+    exp = make(task__train__batch_size=1, task__model="tests.strategies.server.test_federated_run:FussyModel")
     with pytest.raises(FedgroupError, match=r"round 1: all 4 clients failed; the first says: .*no such luck"):
         run(exp, tmp_path)
 
@@ -423,7 +423,7 @@ def test_fltrust_trains_its_own_root_update(kind: str, tmp_path: Path) -> None:
 
 
 def test_root_sets() -> None:
-    from strategies.root import draw
+    from strategies.server.root_training import draw
 
     train = load_splits(make().task.data).train
     balanced = draw(train, "balanced", 16, 0)

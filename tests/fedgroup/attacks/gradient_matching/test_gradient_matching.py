@@ -16,14 +16,15 @@ import torch
 from torch import nn
 
 from fedgroup import cache as attack_cache
-from fedgroup.attacks import NAMES, gradient_matching
+from fedgroup.attacks import NAMES
 from fedgroup.attacks.attack import manifest
-from fedgroup.attacks.brew import Brew
-from fedgroup.attacks.gradient_matching import GradientMatching, brew
-from fedgroup.attacks.surrogate import Surrogate, SurrogateTraining
+from fedgroup.attacks.gradient_matching import gradient_matching
+from fedgroup.attacks.gradient_matching.gradient_matching import GradientMatching, brew
+from fedgroup.attacks.gradient_matching.restarts import Brew
+from fedgroup.attacks.gradient_matching.surrogate import Surrogate, SurrogateTraining
 from fedgroup.dataset import GroupedDataset, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import selection_rates
+from fedgroup.group_metrics import selection_rates
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve, to_dict
 from tests.toy import INFO, ToyModel

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -10,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedgroup.attacks import matching
-from fedgroup.attacks.augment import largest_shift, shift_and_flip
-from fedgroup.attacks.matching import Matcher, descend, milestones, mismatch, rates
-from fedgroup.attacks.perturbation import Box, to_bytes
+from fedgroup.attacks.gradient_matching import matching
+from fedgroup.attacks.gradient_matching.augment import largest_shift, shift_and_flip
+from fedgroup.attacks.gradient_matching.matching import Matcher, descend, milestones, mismatch, rates
+from fedgroup.attacks.gradient_matching.perturbation import Box, to_bytes
 from fedgroup.errors import FedgroupError
+from tests.paths import CASES
 
-CASES: dict[str, Any] = json.loads((Path(__file__).parent.parent / "cases/attacks_cases.json").read_text())
+CASES: dict[str, Any] = json.loads((CASES / "attacks_cases.json").read_text())
 GM = CASES["gm"]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LABELS = torch.ones(3, dtype=torch.int64)

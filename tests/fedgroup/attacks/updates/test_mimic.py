@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fedgroup.attacks import byzantine_collusion, byzantine_mimic
-from fedgroup.attacks.byzantine_mimic import Mimic, top_direction
+from fedgroup.attacks.updates import colluding, mimic
+from fedgroup.attacks.updates.mimic import Mimic, top_direction
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
-from tests.attacks.samples import cases
+from tests.fedgroup.attacks.samples import cases
 
 CASE = cases()["updates"]
 HONEST = [np.array(row, np.float32) for row in CASE["honest"]]
@@ -62,7 +62,7 @@ def test_sign_never_flips_between_rounds() -> None:
 def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = spread(6, 100, 0)
     whole = top_direction(np.zeros(100, np.float32), 0.0, honest)
-    for module in (byzantine_collusion, byzantine_mimic):
+    for module in (colluding, mimic):
         monkeypatch.setattr(module, "CHUNK", 9)
     parts = top_direction(np.zeros(100, np.float32), 0.0, honest)
     np.testing.assert_allclose(parts[0], whole[0], atol=1e-6)

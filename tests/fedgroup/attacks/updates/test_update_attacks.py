@@ -1,21 +1,22 @@
 """Update-level attacks against the parity cases and their defining equations."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fedgroup.attacks import BYZANTINE_NAMES, byzantine, byzantine_collusion
-from fedgroup.attacks.byzantine import Cancellation, Gaussian, ModelReplacement, SignFlip, norm
-from fedgroup.attacks.byzantine_collusion import ALIE, IPM, MinMax, alie_z
-from fedgroup.attacks.byzantine_mimic import Mimic
+from fedgroup.attacks import BYZANTINE_NAMES
+from fedgroup.attacks.updates import colluding, independent
+from fedgroup.attacks.updates.colluding import ALIE, IPM, MinMax, alie_z
+from fedgroup.attacks.updates.independent import Cancellation, Gaussian, ModelReplacement, SignFlip, norm
+from fedgroup.attacks.updates.mimic import Mimic
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
 from fedgroup.spec import resolve
-from tests.attacks.samples import cases
+from tests.fedgroup.attacks.samples import cases
+from tests.paths import CASES
 
 CASE = cases()["updates"]
 HONEST = [np.array(row, np.float32) for row in CASE["honest"]]
@@ -95,7 +96,7 @@ def test_chunks_do_not_matter_and_the_vector_is_shared(attack: Any, monkeypatch:
     own, honest = clients(2, 1000, 1), clients(9, 1000)
     whole = forge(attack, own, honest)
     assert whole[0] is whole[1]
-    monkeypatch.setattr(byzantine_collusion, "CHUNK", 7)
+    monkeypatch.setattr(colluding, "CHUNK", 7)
     np.testing.assert_allclose(forge(attack, own, honest)[0], whole[0], rtol=1e-6, atol=1e-6)
 
 
@@ -168,14 +169,14 @@ def test_gaussian_relative_to_the_median_honest_norm() -> None:
 
 
 def test_norm_is_exact_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(byzantine, "CHUNK", 4)
+    monkeypatch.setattr(independent, "CHUNK", 4)
     assert norm(np.full(9, 2, np.float32)) == 6.0
     assert norm(np.full(4, 3e38, np.float32)) == pytest.approx(6e38)
 
 
 def test_cancellation_flips_a_mean_that_subtracts_extremes() -> None:
     """Sum of all less the two largest and two smallest, in float32, as some libraries trim."""
-    with np.load(Path(__file__).parent.parent / "cases" / "federated_cases.npz") as arrays:
+    with np.load(CASES / "federated_cases.npz") as arrays:
         stack, right = arrays["cancel/X"].astype(np.float32), arrays["cancel/trim2"]
     forged = forge(Cancellation(), [stack[1]], list(stack[1:]))[0]
     np.testing.assert_array_equal(forged, stack[0])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.clusters import Clustering, compact, move_between, smallest
-from fedgroup.methods.reduction import Reduction
+from fedgroup.methods.clustering.clusters import Clustering, compact, move_between, smallest
+from fedgroup.methods.clustering.reduction import Reduction
 from fedgroup.spec import build
-from tests.methods.cases import canonical
+from tests.fedgroup.methods.cases import canonical
 
 WEIGHT = np.array([[-1.0, 0.0], [1.0, 0.0]])
 NONE = Reduction(kind="none")

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods import mixture
-from fedgroup.methods.mixture import choose_mixture, fit_mixture
-from fedgroup.methods.silhouette import micro, silhouettes
-from tests.methods.cases import CASES, canonical
+from fedgroup.methods.clustering import mixture
+from fedgroup.methods.clustering.mixture import choose_mixture, fit_mixture
+from fedgroup.methods.clustering.silhouette import micro, silhouettes
+from tests.fedgroup.methods.cases import CASES, canonical
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("george_autok")])

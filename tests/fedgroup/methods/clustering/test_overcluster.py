@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from fedgroup.methods.mixture import fit_mixture
-from fedgroup.methods.overcluster import keep, label_map, overcluster
-from tests.methods.cases import CASES
+from fedgroup.methods.clustering.mixture import fit_mixture
+from fedgroup.methods.clustering.overcluster import keep, label_map, overcluster
+from tests.fedgroup.methods.cases import CASES
 
 
 def test_parity_of_the_label_map() -> None:

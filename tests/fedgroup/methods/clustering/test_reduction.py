@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.reduction import Reduction, direction, hardness
-from tests.methods.cases import CASES
+from fedgroup.methods.clustering.reduction import Reduction, direction, hardness
+from tests.fedgroup.methods.cases import CASES
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(40, 6)).astype(np.float32)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.groups import Counts
-from fedgroup.methods.reweight import group_average, reweights, worst_reweighted
-from tests.methods.cases import CASES
+from fedgroup.group_metrics import Counts
+from fedgroup.methods.clustering.reweight import group_average, reweights, worst_reweighted
+from tests.fedgroup.methods.cases import CASES
 
 
 def test_parity_of_the_weights() -> None:

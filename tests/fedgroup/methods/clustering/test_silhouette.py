@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import silhouette_samples
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.silhouette import macro, micro, silhouettes
-from tests.methods.cases import CASES
+from fedgroup.methods.clustering.silhouette import macro, micro, silhouettes
+from tests.fedgroup.methods.cases import CASES
 
 
 def naive(points: np.ndarray, labels: np.ndarray) -> np.ndarray:

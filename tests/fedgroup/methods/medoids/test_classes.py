@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.facility import class_budgets, cluster_sizes
+from fedgroup.methods.medoids.facility_location import class_budgets, cluster_sizes
 from fedgroup.seeding import rng
-from tests.methods_epic.naive import exact_line, greedy, pairs
+from tests.fedgroup.methods.medoids.naive import exact_line, greedy, pairs
 
 
 def test_waterbirds_budgets():

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods import facility, facility_1d, facility_blocks
-from fedgroup.methods.facility import medoids
-from fedgroup.methods.facility_grid import SIMILARITIES, Measure
-from tests.methods_epic.naive import exact_line, greedy, greedy_at_once, grid_bits, pairs, rounded
+from fedgroup.methods.medoids import blocks, facility_location, one_dimension
+from fedgroup.methods.medoids.facility_location import medoids
+from fedgroup.methods.medoids.fixed_point import SIMILARITIES, Measure
+from tests.fedgroup.methods.medoids.naive import exact_line, greedy, greedy_at_once, grid_bits, pairs, rounded
 
 ROOT_HALF = np.sqrt(0.5)
 lattice = st.lists(st.integers(0, 2**20), min_size=1, max_size=24)
@@ -74,7 +74,7 @@ def test_line_equals_the_naive_greedy_on_the_grid(q, similarity, gamma, data):
     q = np.array(q, np.float32) / 2**20
     d = np.abs(np.subtract.outer(q.astype(np.float64), q)) * 2 * ROOT_HALF
     s = rounded(d, similarity, gamma or 0.5, grid_bits(len(q)), 1)
-    for memory in (1, facility.MEMORY):
+    for memory in (1, facility_location.MEMORY):
         same(medoids(pairs(q), budget, similarity, gamma=gamma, memory=memory), greedy(s, budget))
 
 
@@ -125,7 +125,7 @@ def test_a_crowd_at_one_end_equals_the_naive_greedy(end):
 def test_neighbouring_steps_of_the_grid_are_told_apart(seed):
     steps = np.random.default_rng(seed).integers(0, 60, 50)
     measure = Measure("max_minus_distance", 0.5, 6, 1.0, 1.0)
-    order, cluster = facility_1d.greedy(steps, 20, measure, 1)
+    order, cluster = one_dimension.greedy(steps, 20, measure, 1)
     assert (order, cluster.tolist()) == greedy_at_once(64.0 - np.abs(np.subtract.outer(steps, steps)), 20)
 
 
@@ -137,7 +137,7 @@ def test_a_larger_space_equals_the_naive_greedy(similarity, side):
     d = np.sqrt(np.square(x[:, None] - x).sum(2))
     far = float(np.sqrt(np.square(np.ptp(x, axis=0)).sum()))
     s = rounded(d, similarity, 1 / 3, grid_bits(200), far)
-    for memory in (20_000, facility.MEMORY):
+    for memory in (20_000, facility_location.MEMORY):
         same(medoids(x.astype(np.float32), 60, similarity, memory=memory), greedy_at_once(s, 60))
 
 
@@ -173,13 +173,13 @@ def test_blocks_do_not_change_the_result_and_respect_the_memory(similarity, monk
     g = np.random.default_rng(2).dirichlet(np.ones(4), 200).astype(np.float32)
     whole = medoids(g, 25, similarity)
     sizes = []
-    rows = facility_blocks._rows
+    rows = blocks._rows
 
     def watched(points, measure):
         inner = rows(points, measure)
         return lambda positions: sizes.append(len(positions)) or inner(positions)
 
-    monkeypatch.setattr(facility_blocks, "_rows", watched)
+    monkeypatch.setattr(blocks, "_rows", watched)
     for memory in (1, 100_000, 8 * 200 * 200):
         sizes.clear()
         part = medoids(g, 25, similarity, memory=memory)

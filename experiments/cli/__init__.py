@@ -1,0 +1,1 @@
+"""The commands of `fedgroup` and their options."""

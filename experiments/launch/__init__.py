@@ -1,0 +1,1 @@
+"""Where and how runs start: processes, workers, a cluster, Flower; memory and progress."""

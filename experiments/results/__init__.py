@@ -1,0 +1,1 @@
+"""From finished run directories to numbers."""

@@ -1,0 +1,1 @@
+"""Tables: YAML files of rows, read into experiments."""

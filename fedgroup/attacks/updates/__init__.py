@@ -1,0 +1,1 @@
+"""Attacks on updates: what malicious clients send in place of the update they trained."""

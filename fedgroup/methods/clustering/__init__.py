@@ -1,0 +1,1 @@
+"""GEORGE's clusters of activations: reduced, fitted, chosen, split and reweighted."""

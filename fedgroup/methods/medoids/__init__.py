@@ -1,0 +1,1 @@
+"""EPIC's medoids: exact greedy facility location, in one dimension and in many."""

@@ -1,0 +1,1 @@
+"""Chunked numpy kernels under the rules: the same bits for any chunk size and thread count."""

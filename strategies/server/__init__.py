@@ -1,0 +1,1 @@
+"""The rounds: whom the server asks, what it admits, how it aggregates, what it writes down."""
