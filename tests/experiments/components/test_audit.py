@@ -16,6 +16,7 @@ from experiments.results.measurements import is_baseline, lines
 from experiments.tables.table import Table, load
 from fedgroup.errors import FedgroupError
 from tests.experiments.finished_runs import TABLE, finish, table
+from tests.paths import ROOT
 from tests.toy import MeanOfTwo
 
 NONE: dict[str, str | None] = dict.fromkeys(OPTIONS)
@@ -273,7 +274,6 @@ def test_the_toy_rule_is_audited_by_its_contract() -> None:
 RULE = '''
 from strategies.rules.median import Median as Theirs
 from dataclasses import dataclass
-from tests.paths import ROOT
 from tests.paths import ROOT
 
 

@@ -32,6 +32,7 @@ from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig, fit
 from tests.fedgroup.methods.cases import dataset
 from tests.fedgroup.methods.runs import METHODS, RECORDS, arrays, task
+from tests.paths import ROOT
 
 
 def records(folder: Path) -> dict[str, bytes]:
@@ -198,7 +199,6 @@ torch.set_num_threads(1)
 from fedgroup import record
 from fedgroup.methods.central_run import centralise
 from tests.fedgroup.methods.runs import METHODS, task
-from tests.paths import ROOT
 from tests.paths import ROOT
 whole = record.Run.checkpoint
 def checkpoint(self, number, *rest):
