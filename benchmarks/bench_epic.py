@@ -55,7 +55,9 @@ def matrix(g: NDArray[np.float32], similarity: str) -> Floats:
         if similarity != "max_minus_distance":  # which the unit does not touch
             distance *= np.sqrt(0.5)
     else:
-        distance = np.sqrt(sum(np.subtract.outer(column, column) ** 2 for column in g.T.astype(np.float64)))
+        distance = np.sqrt(
+            sum(np.subtract.outer(column, column) ** 2 for column in g.T.astype(np.float64))
+        )
     if similarity == "max_minus_distance":
         return distance.max() - distance
     if similarity == "inverse":
@@ -103,7 +105,12 @@ def submodlib(g: NDArray[np.float32], budget: int, similarity: str) -> list[int]
     return [int(j) for j, _ in picked]
 
 
-METHODS: dict[str, Method] = {"ours": ours, "naive": naive, "apricot": apricot, "submodlib": submodlib}
+METHODS: dict[str, Method] = {
+    "ours": ours,
+    "naive": naive,
+    "apricot": apricot,
+    "submodlib": submodlib,
+}
 
 
 def timed(
@@ -123,7 +130,9 @@ def apart(python: str, name: str, folder: Path, similarity: str) -> dict[str, ob
     one = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
     )
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | one)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | one
+    )
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr.strip().splitlines()[-1]}")
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
@@ -148,13 +157,17 @@ def objective(g: NDArray[np.float32], order: list[int]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[3682, 1113])
     parser.add_argument("--subset", type=float, default=0.1)
     parser.add_argument("--classes", type=int, default=2)
     parser.add_argument("--similarity", default="max_minus_distance")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--rivals", default="", help="python of an environment with apricot and submodlib")
+    parser.add_argument(
+        "--rivals", default="", help="python of an environment with apricot and submodlib"
+    )
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     args = parser.parse_args()
 

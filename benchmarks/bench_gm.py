@@ -69,7 +69,9 @@ def measure(name: str, size: int, args: argparse.Namespace, device: torch.device
         return matcher.poison_gradient(x, y)
 
     def step() -> object:
-        return descend(matcher, delta, y, box, lambda _, d, part: x[part] + d, steps=1, lr=0.1, batch=512)
+        return descend(
+            matcher, delta, y, box, lambda _, d, part: x[part] + d, steps=1, lr=0.1, batch=512
+        )
 
     times: dict[str, list[float]] = {"plain": [], "step": []}
     for repeat in range(args.repeats + 1):
@@ -87,9 +89,13 @@ def measure(name: str, size: int, args: argparse.Namespace, device: torch.device
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--poisons", type=int, default=47)
-    parser.add_argument("--chunk", type=int, default=0, help="images differentiated at once; 0: all")
+    parser.add_argument(
+        "--chunk", type=int, default=0, help="images differentiated at once; 0: all"
+    )
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)

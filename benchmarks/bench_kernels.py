@@ -44,7 +44,9 @@ def replies(clients: list[Any]) -> list[Message]:
     TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
     out = []
     for i, client in enumerate(clients):
-        ask = Message(content=RecordDict(), message_type=MessageType.TRAIN, dst_node_id=2 + i, group_id="1")
+        ask = Message(
+            content=RecordDict(), message_type=MessageType.TRAIN, dst_node_id=2 + i, group_id="1"
+        )
         ask.metadata.__dict__["_message_id"] = str(i)
         content = RecordDict(
             {
@@ -144,7 +146,9 @@ def groups(count: int, size: int, trim: int) -> dict[str, Group]:
         "pairwise squared distances": {
             "fedgroup": lambda: geometry.squared_distances(geometry.gram(clients, theta)),
             "torch.cdist of a stack": lambda: (
-                torch.cdist(*[torch.stack([torch.from_numpy(c) for c in clients])] * 2).square().numpy()
+                torch.cdist(*[torch.stack([torch.from_numpy(c) for c in clients])] * 2)
+                .square()
+                .numpy()
             ),
             "Flower (float32 Gram of weights)": lambda: _flower_distances(clients),
         },
@@ -216,7 +220,9 @@ def measure(name: str, group: Group, repeats: int, floor: float) -> None:
         if method not in times:
             print(f"| {method} | – | – | – | – | {notes[method]} |")
             continue
-        ratio = statistics.median(a / b for a, b in zip(times[method], times["fedgroup"], strict=True))
+        ratio = statistics.median(
+            a / b for a, b in zip(times[method], times["fedgroup"], strict=True)
+        )
         middle = statistics.median(times[method])
         print(
             f"| {method} | {middle * 1e3:,.0f} | {ratio:.1f} | {middle / floor:.1f} | "
@@ -225,14 +231,18 @@ def measure(name: str, group: Group, repeats: int, floor: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     logging.getLogger("flwr").setLevel(logging.ERROR)
     torch.set_num_threads(2)
     sizes = (
-        [(10, 1_000_000, 2), (50, 100_000, 10)] if args.quick else [(10, 11_177_538, 2), (50, 1_000_000, 10)]
+        [(10, 1_000_000, 2), (50, 100_000, 10)]
+        if args.quick
+        else [(10, 11_177_538, 2), (50, 1_000_000, 10)]
     )
     for count, size, trim in sizes:
         _, clients = clients_of(count, size)

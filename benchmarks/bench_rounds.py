@@ -74,11 +74,17 @@ def run_race(case: Case, lineup: dict[str, tuple[str | None, str, Case]], thread
                 if python is None:
                     race.reasons[label] = module
                     continue
-                contenders.append(Contender(label, python, module, own.to_json(), Path(scratch), threads))
+                contenders.append(
+                    Contender(label, python, module, own.to_json(), Path(scratch), threads)
+                )
             for contender in contenders:
                 contender.wait_ready()
             idle = busy()
-            print(f"  (with all waiting, {idle:.0%} of the cores are busy)" if idle is not None else "")
+            print(
+                f"  (with all waiting, {idle:.0%} of the cores are busy)"
+                if idle is not None
+                else ""
+            )
             for turn in range(case.blocks):
                 for contender in contenders:
                     answer = contender.turn()
@@ -116,7 +122,9 @@ def lineup(
     own = sys.executable
     half = replace(case, precision="bfloat16")
     slow = (
-        None if bfloat16 else "this machine computes bfloat16 in software, ten times slower (--bfloat16 does)"
+        None
+        if bfloat16
+        else "this machine computes bfloat16 in software, ten times slower (--bfloat16 does)"
     )
     entries: dict[str, tuple[str | None, str, Case]] = {OURS: (own, "rounds_fedgroup", case)}
     if case.train:
@@ -126,7 +134,10 @@ def lineup(
         many = replace(case, clients=10_000, samples=1)
         entries[MANY] = (own, "rounds_fedgroup", many)
     entries[PLAIN] = (own, "rounds_plain", case)
-    for label, (python, reason), module in ((PFL, pfl, "rounds_pfl"), (BLAZEFL, blazefl, "rounds_blazefl")):
+    for label, (python, reason), module in (
+        (PFL, pfl, "rounds_pfl"),
+        (BLAZEFL, blazefl, "rounds_blazefl"),
+    ):
         entries[label] = (python, module if python else reason, case)
     if case.train and not slow:
         entries[f"{PLAIN} bfloat16"] = (own, "rounds_plain", half)
@@ -143,7 +154,9 @@ def overhead_table(race: Race) -> None:
     for label, answers in race.answers.items():
         start = statistics.median(answer.get("start", float("nan")) for answer in answers)
         shown = "" if np.isnan(start) else f"{start:.2f}"
-        print(f"| {label} | {race.median(label) * 1e3:,.2f} | {race.ratio(label) or 0:.2f} | {shown} |")
+        print(
+            f"| {label} | {race.median(label) * 1e3:,.2f} | {race.ratio(label) or 0:.2f} | {shown} |"
+        )
     split_line(race)
 
 
@@ -164,7 +177,9 @@ def training_table(race: Race) -> None:
 def split_line(race: Race) -> None:
     splits = [answer["split"] for answer in race.answers.get(OURS, [])]
     if splits:
-        parts = {name: statistics.median(split[name] for split in splits) * 1e3 for name in splits[0]}
+        parts = {
+            name: statistics.median(split[name] for split in splits) * 1e3 for name in splits[0]
+        }
         words = ", ".join(f"{name} {value:,.2f} ms" for name, value in parts.items())
         print(
             f"\nOf fedgroup's round: {words} (rest: what the records do not time; evaluate is not in the table)."
@@ -216,11 +231,13 @@ def facts(threads: int) -> None:
     names = ("torch", "flwr", "ray", "numpy")
     print(
         f"# Rounds\n\n{platform.machine()}, {os.cpu_count()} cores, {device}, {threads} thread(s) per process; "
-        f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names)
+        f"Python {platform.python_version()}, "
+        + ", ".join(f"{name} {version(name)}" for name in names)
     )
     load = os.getloadavg()[0]
     print(
-        f"Load average at the start {load:.2f}: " + ("quiet." if load < 0.5 else "others use this machine.")
+        f"Load average at the start {load:.2f}: "
+        + ("quiet." if load < 0.5 else "others use this machine.")
     )
 
 
@@ -238,11 +255,19 @@ def cases(quick: bool) -> dict[str, Case]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--epochs", type=int, default=1, help="local epochs of a client (default 1)")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads of every process (default 1)")
-    parser.add_argument("--bfloat16", action="store_true", help="measure it even where it runs in software")
+    parser.add_argument(
+        "--epochs", type=int, default=1, help="local epochs of a client (default 1)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="torch threads of every process (default 1)"
+    )
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="measure it even where it runs in software"
+    )
     args = parser.parse_args()
     pfl, blazefl = rounds_install.pfl(), rounds_install.blazefl()
     facts(args.threads)

@@ -40,7 +40,9 @@ def plain_loop(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, config: T
         order = torch.from_numpy(generator.permutation(len(y))).to(x.device)
         for start in range(0, len(y), config.batch_size):
             index = order[start : start + config.batch_size]
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            with torch.autocast(
+                x.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+            ):
                 logits = net(x[index])
             loss = F.cross_entropy(logits.float(), y[index])
             optimiser.zero_grad(set_to_none=True)
@@ -59,7 +61,9 @@ def seconds(call: Callable[[], object], device: torch.device) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=480)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--size", type=int, default=32)
@@ -101,7 +105,9 @@ def main() -> None:
             f"  {name:<11} {pictures / statistics.median(taken_list):9.0f} pictures/s (median of {args.repeats})"
         )
     ratios = [p / f for f, p in zip(times["fit"], times["plain loop"], strict=True)]
-    print(f"  fit / plain {statistics.median(ratios):.3f} (pairs {min(ratios):.3f} to {max(ratios):.3f})")
+    print(
+        f"  fit / plain {statistics.median(ratios):.3f} (pairs {min(ratios):.3f} to {max(ratios):.3f})"
+    )
 
 
 if __name__ == "__main__":

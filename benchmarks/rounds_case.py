@@ -70,7 +70,9 @@ class Case:
 
     def cohorts(self) -> list[Ints]:
         """Client ids of every round of a block."""
-        return schedule(SEED, self.clients, self.per_round / self.clients, self.settle + self.rounds)
+        return schedule(
+            SEED, self.clients, self.per_round / self.clients, self.settle + self.rounds
+        )
 
     def network(self) -> nn.Module:
         """The network with its starting weights, equal in every process."""
@@ -152,7 +154,9 @@ class Contiguous:
 def device() -> torch.device:
     """CUDA where there is one, or what $FEDGROUP_DEVICE names: as fedgroup picks."""
     name = os.environ.get("FEDGROUP_DEVICE", "auto")
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    return torch.device(
+        ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    )
 
 
 def wait_for_device() -> None:
@@ -160,7 +164,9 @@ def wait_for_device() -> None:
         torch.cuda.synchronize()
 
 
-def train_plainly(net: nn.Module, x: Tensor, y: Tensor, case: Case, generator: np.random.Generator) -> None:
+def train_plainly(
+    net: nn.Module, x: Tensor, y: Tensor, case: Case, generator: np.random.Generator
+) -> None:
     """One client's local training as one writes it by hand."""
     optimiser = torch.optim.SGD(net.parameters(), lr=LR, momentum=MOMENTUM)
     net.train()
@@ -168,7 +174,9 @@ def train_plainly(net: nn.Module, x: Tensor, y: Tensor, case: Case, generator: n
         order = torch.from_numpy(generator.permutation(len(y))).to(x.device)
         for start in range(0, len(y), case.batch):
             index = order[start : start + case.batch]
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=case.precision == "bfloat16"):
+            with torch.autocast(
+                x.device.type, torch.bfloat16, enabled=case.precision == "bfloat16"
+            ):
                 logits = net(x[index])
             loss = F.cross_entropy(logits.float(), y[index])
             optimiser.zero_grad(set_to_none=True)

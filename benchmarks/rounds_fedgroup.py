@@ -75,7 +75,9 @@ def watch_rounds() -> list[float]:
 
 def split(rows: list[dict[str, Any]], walls: list[float]) -> dict[str, float]:
     """Mean seconds per round of everything the records time, and the rest of the wall time."""
-    parts = [{k: v for k, v in row.items() if k != "round" and isinstance(v, float)} for row in rows]
+    parts = [
+        {k: v for k, v in row.items() if k != "round" and isinstance(v, float)} for row in rows
+    ]
     names = sorted({name for part in parts for name in part})
     means = {name: sum(part.get(name, 0.0) for part in parts) / len(parts) for name in names}
     return {**means, "rest": sum(walls) / len(walls) - sum(means.values())}

@@ -11,7 +11,9 @@ HOME = Path(__file__).resolve().parents[1] / ".bench"
 
 def same_versions() -> list[str]:
     """Our torch, torchvision and numpy, so that only the tool differs."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "torchvision", "numpy")]
+    return [
+        f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "torchvision", "numpy")
+    ]
 
 
 def pfl() -> tuple[str | None, str]:
@@ -19,7 +21,9 @@ def pfl() -> tuple[str | None, str]:
     if sys.version_info < (3, 13):
         base: str | None = sys.executable
     else:
-        base = next((found for minor in (12, 11) if (found := shutil.which(f"python3.{minor}"))), None)
+        base = next(
+            (found for minor in (12, 11) if (found := shutil.which(f"python3.{minor}"))), None
+        )
     if base is None:
         return None, "pfl needs Python 3.12 or older, and none is on the PATH"
     return _environment("pfl", base, ["pfl[pytorch]", *same_versions()])
@@ -43,7 +47,15 @@ def _environment(name: str, base: str, wanted: list[str]) -> tuple[str | None, s
         print(f"Installing {wanted[0]} into {folder} (once, a few minutes) ...", file=sys.stderr)
         steps = [
             [base, "-m", "venv", str(folder)],
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted],
+            [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                *wanted,
+            ],
         ]
         for step in steps:
             done = subprocess.run(step, capture_output=True, text=True)

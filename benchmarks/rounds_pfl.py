@@ -67,7 +67,9 @@ def simulate(case: Case, learner: Learner, shards: dict[int, Any]) -> list[float
     population = FederatedDataset.from_slices(shards, lambda: next(users))
     model = PyTorchModel(
         learner,
-        local_optimizer_create=lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=MOMENTUM),
+        local_optimizer_create=lambda parameters, lr: torch.optim.SGD(
+            parameters, lr=lr, momentum=MOMENTUM
+        ),
         central_optimizer=torch.optim.SGD(learner.parameters(), lr=1.0),
         amp_dtype=torch.bfloat16 if case.precision == "bfloat16" else None,
     )

@@ -13,7 +13,9 @@ from fedgroup.seeding import rng
 State = dict[str, torch.Tensor]
 
 
-def one_round(net: torch.nn.Module, state: State, shards: Any, cohort: Any, number: int, case: Case) -> State:
+def one_round(
+    net: torch.nn.Module, state: State, shards: Any, cohort: Any, number: int, case: Case
+) -> State:
     total: State = {}
     for client in cohort:
         net.load_state_dict(state)

@@ -58,7 +58,9 @@ def keep_theta(path: str, theta: Any) -> None:
 class Contender:
     """The benchmark's side of one process."""
 
-    def __init__(self, label: str, python: str, module: str, case: str, scratch: Path, threads: int) -> None:
+    def __init__(
+        self, label: str, python: str, module: str, case: str, scratch: Path, threads: int
+    ) -> None:
         self.label = label
         self.theta = scratch / f"{module}-{label.replace(' ', '-').replace(',', '')}.npy"
         self.log = self.theta.with_suffix(".log")

@@ -117,7 +117,9 @@ def take_identity() -> None:
 def context_of(node: int, clients: int) -> Context:
     """Fresh Flower context of a client: it says which partition the node holds."""
     config = {"partition-id": node - SERVER_NODE - 1, "num-partitions": clients}
-    return Context(run_id=1, node_id=node, node_config=dict(config), state=RecordDict(), run_config={})
+    return Context(
+        run_id=1, node_id=node, node_config=dict(config), state=RecordDict(), run_config={}
+    )
 
 
 def handle(app: ClientApp, message: Message, context: Context) -> Message:

@@ -42,7 +42,9 @@ def local_update(task: Task, client: int, number: int, weights: Weights, layout:
 def _positions(task: Task, client: int) -> Any:
     parts = assign_clients(task)
     if not 0 <= client < len(parts):
-        raise FedgroupError(f"partition-id {client} does not exist: task.partition.clients is {len(parts)}")
+        raise FedgroupError(
+            f"partition-id {client} does not exist: task.partition.clients is {len(parts)}"
+        )
     return parts[client]
 
 

@@ -19,7 +19,10 @@ def pack(content: RecordDict) -> Packed:
         if isinstance(record, ArrayRecord):
             packed[name] = ("arrays", {key: array.numpy() for key, array in record.items()})
         else:
-            packed[name] = ("metrics" if isinstance(record, MetricRecord) else "config", dict(record))
+            packed[name] = (
+                "metrics" if isinstance(record, MetricRecord) else "config",
+                dict(record),
+            )
     return packed
 
 

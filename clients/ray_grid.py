@@ -128,7 +128,9 @@ class RayGrid(ClientGrid):
 
         environment = {name: os.environ[name] for name in ("FEDGROUP_CACHE",) if name in os.environ}
         environment[VARIABLE] = pick().type if self._gpus else "cpu"
-        remote = self._ray.remote(num_cpus=self._resources.threads, num_gpus=self._gpus)(ClientActor)
+        remote = self._ray.remote(num_cpus=self._resources.threads, num_gpus=self._gpus)(
+            ClientActor
+        )
         paths = [str(Path(path).resolve()) for path in sys.path]
         return remote.remote(self._app, self._clients, self._resources.threads, paths, environment)
 

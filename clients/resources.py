@@ -20,7 +20,9 @@ class Resources:
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.threads < 1:
-            raise FedgroupError(f"workers {self.workers} and threads {self.threads} must be at least 1")
+            raise FedgroupError(
+                f"workers {self.workers} and threads {self.threads} must be at least 1"
+            )
         if self.gpus_per_client is not None and not 0 <= self.gpus_per_client <= 8:
             raise FedgroupError(
                 f"gpus-per-client must lie in 0..8, e.g. 0.25 for four clients on one GPU, "

@@ -34,12 +34,20 @@ class SuperLink:
     def command(self) -> list[str]:
         """Program and arguments."""
         place = [f"--host={self.host}", f"--port={self.port}", f"--database={self.database}"]
-        return ["flower-superlink", *self._trust(), *place, "--disable-runtime-dependency-installation"]
+        return [
+            "flower-superlink",
+            *self._trust(),
+            *place,
+            "--disable-runtime-dependency-installation",
+        ]
 
     def _trust(self) -> list[str]:
         if self.keys is None:
             return ["--insecure"]
-        made = [f"--ssl-ca-certfile={self.keys / 'ca.crt'}", f"--ssl-certfile={self.keys / 'superlink.crt'}"]
+        made = [
+            f"--ssl-ca-certfile={self.keys / 'ca.crt'}",
+            f"--ssl-certfile={self.keys / 'superlink.crt'}",
+        ]
         return [*made, f"--ssl-keyfile={self.keys / 'superlink.key'}", "--enable-supernode-auth"]
 
 
@@ -76,7 +84,9 @@ class SuperNode:
 def write_connection(home: Path, address: str, keys: Path | None) -> None:
     """Write config.toml into a FLWR_HOME, so that `flwr` and `fedgroup flwr` know the connection `deploy`."""
     home.mkdir(parents=True, exist_ok=True)
-    trust = "insecure = true" if keys is None else f'root-certificates = "{keys.resolve() / "ca.crt"}"'
+    trust = (
+        "insecure = true" if keys is None else f'root-certificates = "{keys.resolve() / "ca.crt"}"'
+    )
     lines = ["[superlink]", f'default = "{CONNECTION}"', "", f"[superlink.{CONNECTION}]"]
     lines += [f'address = "{address}"', trust, ""]
     (home / "config.toml").write_text("\n".join(lines), encoding="utf-8")

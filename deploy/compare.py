@@ -19,12 +19,20 @@ ROOT = Path(__file__).parent.parent
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, report; every expected error is one line."""
     results = Path(os.environ.get("FEDGROUP_RESULTS", "results"))
-    parser = argparse.ArgumentParser(prog="python -m deploy.compare", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.compare", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("table", help="a name from `fedgroup list`, or a .yaml file")
     parser.add_argument("connection", help="the SuperLink's name in Flower's config.toml")
-    parser.add_argument("--results", type=Path, default=results, help="folder that the SuperLink writes to")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
-    parser.add_argument("--timeout", type=float, default=600.0, help="seconds a round waits for replies")
+    parser.add_argument(
+        "--results", type=Path, default=results, help="folder that the SuperLink writes to"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=600.0, help="seconds a round waits for replies"
+    )
     chosen = parser.parse_args(arguments)
     try:
         table = load(chosen.table, assignments=chosen.set)

@@ -22,7 +22,9 @@ PORT = 8000
 NODE_PORT = 9094
 STATE = Path("/state")
 ANYWHERE = "0.0.0.0"
-REGISTER = 'until "$0" -m deploy.health "$1" "$2/ca.crt"; do sleep 1; done; "$0" -m deploy.register "$2"'
+REGISTER = (
+    'until "$0" -m deploy.health "$1" "$2/ca.crt"; do sleep 1; done; "$0" -m deploy.register "$2"'
+)
 
 
 def superlink(keys: Path | None) -> list[str]:
@@ -65,13 +67,17 @@ ROLES = {"superlink": superlink, "supernode": supernode}
 def main(arguments: Sequence[str]) -> None:
     """Become the program of the role that is named."""
     if len(arguments) != 1 or arguments[0] not in ROLES:
-        raise FedgroupError(f"a container is one of {', '.join(ROLES)}, got '{' '.join(arguments)}'")
+        raise FedgroupError(
+            f"a container is one of {', '.join(ROLES)}, got '{' '.join(arguments)}'"
+        )
     role = arguments[0]
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     folder = os.environ.get("FEDGROUP_KEYS", "")
     keys = Path(folder) if folder else None
     if keys is not None and not (keys / "ca.crt").is_file():
-        raise FedgroupError(f"no ca.crt in FEDGROUP_KEYS={folder}: make the keys first, see docs/deploy.md")
+        raise FedgroupError(
+            f"no ca.crt in FEDGROUP_KEYS={folder}: make the keys first, see docs/deploy.md"
+        )
     command = ROLES[role](keys)
     os.execvp(command[0], command)
 

@@ -35,8 +35,13 @@ def make(folder: Path, nodes: int, names: Sequence[str] = NAMES) -> Path:
     if nodes < 1:
         raise FedgroupError(f"keys for {nodes} SuperNodes were asked for: at least 1")
     if any(path.is_file() for path in folder.rglob("*")):
-        raise FedgroupError(f"{folder} is not empty: keys in use are not overwritten, choose a new folder")
-    authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        raise FedgroupError(
+            f"{folder} is not empty: keys in use are not overwritten, choose a new folder"
+        )
+    authority, server = (
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP256R1()),
+    )
     root = _authority(authority).public_bytes(serialization.Encoding.PEM)
     leaf = _server(server, authority, names).public_bytes(serialization.Encoding.PEM)
     link = folder / "superlink"
@@ -68,8 +73,12 @@ def _server(
     """Certificate of the SuperLink for all its names, signed by the authority."""
     issuer = _named("fedgroup certificate authority")
     made = _certificate(_named(names[0]), issuer, key.public_key(), authority=False)
-    made = made.add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
-    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    made = made.add_extension(
+        x509.SubjectAlternativeName([_name(name) for name in names]), critical=False
+    )
+    made = made.add_extension(
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+    )
     signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
     return made.add_extension(signer, critical=False).sign(authority, hashes.SHA256())
 
@@ -84,9 +93,13 @@ def _certificate(
     """What both certificates share: valid from an hour ago for DAYS."""
     now = datetime.now(UTC)
     made = x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number())
-    made = made.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=DAYS))
+    made = made.not_valid_before(now - timedelta(hours=1)).not_valid_after(
+        now + timedelta(days=DAYS)
+    )
     made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    made = made.add_extension(x509.BasicConstraints(authority, 0 if authority else None), critical=True)
+    made = made.add_extension(
+        x509.BasicConstraints(authority, 0 if authority else None), critical=True
+    )
     return made.add_extension(_usage(signs=authority), critical=True)
 
 
@@ -111,15 +124,21 @@ def _name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _private(path: Path, key: ec.EllipticCurvePrivateKey, form: serialization.PrivateFormat) -> None:
+def _private(
+    path: Path, key: ec.EllipticCurvePrivateKey, form: serialization.PrivateFormat
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600, exist_ok=False)
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and make; an expected error is one line."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.keys", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.keys", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nodes", type=int, default=3, help="SuperNodes that may join")
     parser.add_argument(
@@ -128,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=[],
         help=f"another DNS name or address of the SuperLink, beside {', '.join(NAMES)}; repeatable",
     )
-    parser.add_argument("--owner", type=int, help="numeric user that the files are handed to (needs root)")
+    parser.add_argument(
+        "--owner", type=int, help="numeric user that the files are handed to (needs root)"
+    )
     chosen = parser.parse_args(arguments)
     try:
         made = make(chosen.folder, chosen.nodes, (*NAMES, *chosen.name))
@@ -138,7 +159,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (FedgroupError, OSError) as error:
         sys.stderr.write(f"fedgroup: {error}\n")
         return 2
-    print(f"{made}: keys for the SuperLink and {chosen.nodes} SuperNodes, certificates for {DAYS} days")
+    print(
+        f"{made}: keys for the SuperLink and {chosen.nodes} SuperNodes, certificates for {DAYS} days"
+    )
     return 0
 
 

@@ -21,13 +21,25 @@ TABLE = Path(__file__).with_name("comparison.yaml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the topology, submit every run of the table, stop everything, also after a failure."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--table", default=str(TABLE), help="a table's name or a .yaml file")
-    parser.add_argument("--nodes", type=int, default=3, help="SuperNodes; equal to task.partition.clients")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where run directories go")
-    parser.add_argument("--secure", action="store_true", help="with TLS and SuperNode authentication")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
-    parser.add_argument("--timeout", type=float, default=600.0, help="seconds a round waits for replies")
+    parser.add_argument(
+        "--nodes", type=int, default=3, help="SuperNodes; equal to task.partition.clients"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), help="where run directories go"
+    )
+    parser.add_argument(
+        "--secure", action="store_true", help="with TLS and SuperNode authentication"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=600.0, help="seconds a round waits for replies"
+    )
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping us stops the topology
     more = [word for setting in chosen.set for word in ("--set", setting)]
@@ -38,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with Topology(place, chosen.nodes, keys) as topology:
                 print(f"SuperLink and {chosen.nodes} SuperNodes are healthy", flush=True)
                 os.environ.update(topology.submit_environment())
-                words = [chosen.table, "deploy", f"--results={chosen.results}", f"--timeout={chosen.timeout}"]
+                words = [
+                    chosen.table,
+                    "deploy",
+                    f"--results={chosen.results}",
+                    f"--timeout={chosen.timeout}",
+                ]
                 return compare([*words, *more])
     except FedgroupError as error:
         sys.stderr.write(f"fedgroup: {error}\n")

@@ -75,7 +75,11 @@ class Process:
 
     def last_line(self) -> str:
         """The last line of its log, for an error."""
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in self.log.read_text(errors="replace").splitlines()
+            if line.strip()
+        ]
         return lines[-1][:300] if lines else "it wrote nothing"
 
 
@@ -115,7 +119,9 @@ class Topology:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -147,7 +153,9 @@ class Topology:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if not process.alive():
-                raise FedgroupError(f"{process.name} ended: {process.last_line()} (log: {process.log})")
+                raise FedgroupError(
+                    f"{process.name} ended: {process.last_line()} (log: {process.log})"
+                )
             if healthy(process.port, authority):
                 return
             time.sleep(0.2)
@@ -160,7 +168,9 @@ class Topology:
         return self._environment("flwr")
 
     def _superlink(self) -> list[str]:
-        return SuperLink(HOST, self.port, self.folder / "state.db", self._keys("superlink")).command()
+        return SuperLink(
+            HOST, self.port, self.folder / "state.db", self._keys("superlink")
+        ).command()
 
     def _supernode(self, number: int, port: int) -> list[str]:
         made = SuperNode(f"{HOST}:{self.port}", number, self.nodes, port)
@@ -172,7 +182,9 @@ class Topology:
 
     def _process(self, name: str, arguments: list[str], port: int) -> Process:
         program = [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:]]
-        return Process(name, program, self._environment(name), self.folder / "logs" / f"{name}.txt", port)
+        return Process(
+            name, program, self._environment(name), self.folder / "logs" / f"{name}.txt", port
+        )
 
     def _environment(self, name: str) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -16,9 +16,17 @@ def register(folder: Path, environment: Mapping[str, str] | None = None) -> int:
     """Register all public keys in a folder; returns how many there are, raises FedgroupError on refusal."""
     keys = sorted(folder.glob("*.pub"))
     if not keys:
-        raise FedgroupError(f"no public keys (*.pub) in {folder}: make them with `python -m deploy.keys`")
+        raise FedgroupError(
+            f"no public keys (*.pub) in {folder}: make them with `python -m deploy.keys`"
+        )
     for key in keys:
-        command = [str(Path(sys.executable).with_name("flwr")), "supernode", "register", str(key), CONNECTION]
+        command = [
+            str(Path(sys.executable).with_name("flwr")),
+            "supernode",
+            "register",
+            str(key),
+            CONNECTION,
+        ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         said = " ".join((done.stdout + done.stderr).split())
         if done.returncode and "already in use" not in said:
@@ -29,7 +37,9 @@ def register(folder: Path, environment: Mapping[str, str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         if len(sys.argv) != 2:
-            raise FedgroupError("give the folder of the public keys: python -m deploy.register FOLDER")
+            raise FedgroupError(
+                "give the folder of the public keys: python -m deploy.register FOLDER"
+            )
         print(f"{register(Path(sys.argv[1]))} SuperNodes may join", flush=True)
     except FedgroupError as error:
         sys.exit(f"fedgroup: {error}")

@@ -86,14 +86,18 @@ def run(
         int, typer.Option(help="Clients of a run that train side by side, on Ray; 1 = no Ray.")
     ] = 1,
     gpus_per_client: Annotated[
-        float | None, typer.Option(help="Share of a GPU per worker; default: all GPUs, shared evenly.")
+        float | None,
+        typer.Option(help="Share of a GPU per worker; default: all GPUs, shared evenly."),
     ] = None,
     threads: Annotated[
-        int, typer.Option(help="CPU threads of one training client; other counts round differently.")
+        int,
+        typer.Option(help="CPU threads of one training client; other counts round differently."),
     ] = 1,
     ray_address: Annotated[
         str | None,
-        typer.Option(help="Run on this Ray cluster (auto = find it); its machines must share --results."),
+        typer.Option(
+            help="Run on this Ray cluster (auto = find it); its machines must share --results."
+        ),
     ] = None,
     tensorboard: Annotated[
         Path | None, typer.Option(help="Write TensorBoard events of every run to this folder.")
@@ -143,7 +147,11 @@ def _run(
 
 @app.command(
     "flwr",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["-h"]},
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": ["-h"],
+    },
 )
 def flwr_(context: typer.Context) -> None:
     """Run `flwr run . ARGS --stream` in this folder; exits with 1 where the app failed (flwr exits with 0).
@@ -203,7 +211,9 @@ def report(
 def check(
     name: Annotated[
         str,
-        typer.Argument(help="A rule, attack, method, data set or partition: my_pkg.mod:Mine, or its name."),
+        typer.Argument(
+            help="A rule, attack, method, data set or partition: my_pkg.mod:Mine, or its name."
+        ),
     ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of it, e.g. --set f=3. Repeatable.")
@@ -220,7 +230,9 @@ def audit(
     name: Annotated[
         str | None, typer.Argument(help="A rule or a Flower strategy, e.g. my_pkg.mod:MyStrategy.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="A centralized method in place of a rule.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="A centralized method in place of a rule.")
+    ] = None,
     attack: Annotated[str | None, typer.Option(help="An attack on samples or on updates.")] = None,
     dataset: Annotated[str | None, typer.Option(help="A data set.")] = None,
     root: Annotated[str | None, typer.Option(help="Folder of the data set's files.")] = None,
@@ -270,7 +282,9 @@ def _interrupt(*_: object) -> None:
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit code 2."""
     if "" not in sys.path:
-        sys.path.insert(0, "")  # my_rules.py in the current folder is importable, as with `python -m`
+        sys.path.insert(
+            0, ""
+        )  # my_rules.py in the current folder is importable, as with `python -m`
     signal.signal(signal.SIGTERM, _interrupt)  # a cluster's stop ends the workers too
     try:
         app()

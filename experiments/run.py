@@ -23,7 +23,11 @@ def run(experiment: Experiment, results: Path, resources: Resources | None = Non
     try:
         config = {"spec": experiment.to_json(), "results": str(results.resolve())}
         context = Context(
-            run_id=1, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=dict(config)
+            run_id=1,
+            node_id=SERVER_NODE,
+            node_config={},
+            state=RecordDict(),
+            run_config=dict(config),
         )
         server_app(grid, context)
     finally:

@@ -50,7 +50,9 @@ class GroupInfo:
         tiers = {name: tuple(groups) for name, groups in self.tiers.items()}
         if "LRG-1" in tiers and "HRG" in tiers:
             classes = {group // self.attributes for group in tiers["LRG-1"]}
-            tiers["HRG same class"] = tuple(g for g in tiers["HRG"] if g // self.attributes in classes)
+            tiers["HRG same class"] = tuple(
+                g for g in tiers["HRG"] if g // self.attributes in classes
+            )
         return tiers
 
 
@@ -85,11 +87,15 @@ class GroupedDataset:
     """(K, H, W, 3) uint8 images made by an attack."""
 
     @classmethod
-    def clean(cls, bank: torch.Tensor, row: Ints, y: Ints, group: Ints, info: GroupInfo) -> "GroupedDataset":
+    def clean(
+        cls, bank: torch.Tensor, row: Ints, y: Ints, group: Ints, info: GroupInfo
+    ) -> "GroupedDataset":
         """Build an unpoisoned split over `bank`; refuses columns that do not fit each other."""
         n = len(row)
         if not len(y) == len(group) == n:
-            raise FedgroupError(f"columns of {n}, {len(y)} and {len(group)} samples do not fit together")
+            raise FedgroupError(
+                f"columns of {n}, {len(y)} and {len(group)} samples do not fit together"
+            )
         if n and (int(group.min()) < 0 or int(group.max()) >= len(info.groups)):
             raise FedgroupError(
                 f"{info.name}: group ids must be 0..{len(info.groups) - 1}, "
@@ -136,7 +142,9 @@ class GroupedDataset:
 
     def group_counts(self) -> Ints:
         """Clean samples per group, shape (G,); poisons are not counted."""
-        return np.bincount(self.group[~self.poison], minlength=len(self.info.groups)).astype(np.int64)
+        return np.bincount(self.group[~self.poison], minlength=len(self.info.groups)).astype(
+            np.int64
+        )
 
     def pixels(self, positions: Ints) -> torch.Tensor:
         """Images at `positions` as uint8 (B, H, W, 3), on the bank's device."""
@@ -186,7 +194,9 @@ class Splits(NamedTuple):
 
 def _images(splits: Splits) -> dict[int, torch.Tensor]:
     """The banks and extra images behind the splits by id(): one that several splits share is there once."""
-    held = (tensor for split in splits for tensor in (split.bank, split.extra) if tensor is not None)
+    held = (
+        tensor for split in splits for tensor in (split.bank, split.extra) if tensor is not None
+    )
     return {id(tensor): tensor for tensor in held}
 
 
@@ -201,7 +211,10 @@ def place(splits: Splits, device: torch.device) -> Splits:
         return splits
     moved = {key: tensor.to(device) for key, tensor in _images(splits).items()}
     return Splits(
-        *(replace(part, bank=moved[id(part.bank)], extra=moved.get(id(part.extra))) for part in splits)
+        *(
+            replace(part, bank=moved[id(part.bank)], extra=moved.get(id(part.extra)))
+            for part in splits
+        )
     )
 
 

@@ -17,7 +17,9 @@ from fedgroup.task import Task, attack_success, placed_splits, prepared_splits
 class Evaluator:
     """Measures a model on val, on test and under the task's attack; keeps the best one in best.npz."""
 
-    def __init__(self, run: Run, task: Task, device: torch.device, found: Checkpoint | None) -> None:
+    def __init__(
+        self, run: Run, task: Task, device: torch.device, found: Checkpoint | None
+    ) -> None:
         self.run, self.task, self.device = run, task, device
         self.splits = placed_splits(task, device)
         self.best = (-1.0, 0)
@@ -36,8 +38,12 @@ class Evaluator:
             return predict(model, view, self.device, self.task.train.precision)
 
         predicted = {"val": classes(self.splits.val), "test": classes(self.splits.test)}
-        counts = {name: count(found, getattr(self.splits, name)) for name, found in predicted.items()}
-        row = {name: {"correct": list(c.correct), "total": list(c.total)} for name, c in counts.items()}
+        counts = {
+            name: count(found, getattr(self.splits, name)) for name, found in predicted.items()
+        }
+        row = {
+            name: {"correct": list(c.correct), "total": list(c.total)} for name, c in counts.items()
+        }
         clean = prepared_splits(self.task).test
         hits = attack_success(self.task, remembering(classes, clean, predicted["test"]))
         if hits is not None:

@@ -17,7 +17,11 @@ Rows = NDArray[np.float32]
 
 
 def logits(
-    model: nn.Module, data: GroupedDataset, device: torch.device | str = "cpu", *, no_bias: bool = False
+    model: nn.Module,
+    data: GroupedDataset,
+    device: torch.device | str = "cpu",
+    *,
+    no_bias: bool = False,
 ) -> Rows:
     """Outputs of the model in evaluation mode, (N, C) float32; without the last layer's bias if no_bias.
 
@@ -57,7 +61,11 @@ def proxies(rows: Rows, y: Ints) -> Rows:
 
 
 def last_layer_gradients(
-    model: nn.Module, data: GroupedDataset, device: torch.device | str = "cpu", *, no_bias: bool = False
+    model: nn.Module,
+    data: GroupedDataset,
+    device: torch.device | str = "cpu",
+    *,
+    no_bias: bool = False,
 ) -> Rows:
     """Gradient proxy of every sample in evaluation mode, (N, C) float32: proxies() of logits()."""
     return proxies(logits(model, data, device, no_bias=no_bias), data.y)

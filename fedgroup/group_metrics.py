@@ -28,7 +28,9 @@ class Counts:
 
     def __add__(self, other: "Counts") -> "Counts":
         if len(self.total) != len(other.total):
-            raise FedgroupError(f"cannot add counts of {len(self.total)} and {len(other.total)} groups")
+            raise FedgroupError(
+                f"cannot add counts of {len(self.total)} and {len(other.total)} groups"
+            )
         return Counts(
             tuple(a + b for a, b in zip(self.correct, other.correct, strict=True)),
             tuple(a + b for a, b in zip(self.total, other.total, strict=True)),
@@ -36,7 +38,11 @@ class Counts:
 
     @classmethod
     def of(
-        cls, predicted: NDArray[np.int64], y: NDArray[np.int64], group: NDArray[np.int64], groups: int
+        cls,
+        predicted: NDArray[np.int64],
+        y: NDArray[np.int64],
+        group: NDArray[np.int64],
+        groups: int,
     ) -> "Counts":
         """Count hits of `predicted` against `y` by `group` (all shape (N,), integers)."""
         hit = predicted == y
@@ -74,10 +80,14 @@ class Counts:
         """
         if len(train_counts) != len(self.total):
             raise FedgroupError(f"{len(train_counts)} training counts for {len(self.total)} groups")
-        pairs = [(a, w) for a, w in zip(self.by_group(), train_counts, strict=True) if a is not None]
+        pairs = [
+            (a, w) for a, w in zip(self.by_group(), train_counts, strict=True) if a is not None
+        ]
         weight = sum(w for _, w in pairs)
         if not weight:
-            raise FedgroupError("adjusted accuracy needs a group present in both training and this split")
+            raise FedgroupError(
+                "adjusted accuracy needs a group present in both training and this split"
+            )
         return sum(a * w for a, w in pairs) / weight
 
 
@@ -101,5 +111,6 @@ def selection_rates(
     """
     found = cells(group, poison, tiers)
     return {
-        name: 100.0 * float(selected[mask].mean()) if mask.any() else None for name, mask in found.items()
+        name: 100.0 * float(selected[mask].mean()) if mask.any() else None
+        for name, mask in found.items()
     }

@@ -137,7 +137,9 @@ def write(model: nn.Module, weights: Weights) -> None:
         for kind, name, tensor in _tensors(model):
             start, size = offsets[kind], tensor.numel()
             if start + size > len(arrays[kind]):
-                raise FedgroupError(f"{kind} has {len(arrays[kind])} values, too few to fill '{name}'")
+                raise FedgroupError(
+                    f"{kind} has {len(arrays[kind])} values, too few to fill '{name}'"
+                )
             if kind not in sources:  # to a device in one transfer
                 sources[kind] = _tensor(arrays[kind]).to(tensor.device)
             tensor.copy_(sources[kind][start : start + size].view(tensor.shape))

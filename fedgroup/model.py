@@ -66,7 +66,9 @@ class SmallResNet(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(True)
+        )
         widths = (16, 16, 32, 64, 128)
         self.body = nn.Sequential(
             *(Block(widths[i], widths[i + 1], 1 if i == 0 else 2) for i in range(len(widths) - 1))
@@ -106,7 +108,9 @@ def _torchvision(name: str, init: str, classes: int, seed: int) -> nn.Module:
 
     weights = None
     if init == "imagenet":
-        weights = getattr(torchvision.models, f"ResNet{name.removeprefix('resnet')}_Weights").IMAGENET1K_V1
+        weights = getattr(
+            torchvision.models, f"ResNet{name.removeprefix('resnet')}_Weights"
+        ).IMAGENET1K_V1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "init"))
         try:

@@ -40,7 +40,9 @@ def metrics(value: Counts, train_counts: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def select(rows: Sequence[Mapping[str, Any]], train_counts: Sequence[int]) -> dict[str, dict[str, Any]]:
+def select(
+    rows: Sequence[Mapping[str, Any]], train_counts: Sequence[int]
+) -> dict[str, dict[str, Any]]:
     """Apply every rule to the evaluated record lines of a run; metrics are on the test split."""
     scored = [row for row in rows if "test" in row and row["round"] > 0]
     if not scored:

@@ -17,7 +17,10 @@ BATCH = 256
 
 
 def predict(
-    model: nn.Module, data: GroupedDataset, device: torch.device | str = "cpu", precision: str = "float32"
+    model: nn.Module,
+    data: GroupedDataset,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
 ) -> NDArray[np.int64]:
     """Predicted class of every sample, (N,) int64; ties go to the lowest class index."""
     device = torch.device(device)

@@ -98,14 +98,19 @@ def train(examples: Examples, epochs: int, seed: int, batch: int = BATCH) -> nn.
         order = torch.randperm(count, generator=generator)
         for start in range(0, count - batch + 1, batch):
             index = order[start : start + batch]
-            value = loss(net(examples.batch(index)), examples.latents[index], examples.scenes[index])
+            value = loss(
+                net(examples.batch(index)), examples.latents[index], examples.scenes[index]
+            )
             optimiser.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             total += value.item()
         seconds = time.monotonic() - started
-        print(f"epoch {epoch + 1}/{epochs}  loss {total / (count // batch):.3f}  {seconds:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}/{epochs}  loss {total / (count // batch):.3f}  {seconds:.0f} s",
+            flush=True,
+        )
     return net
 
 
@@ -126,7 +131,9 @@ def report(net: nn.Module, held_out: Examples) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Render, train, report, save."""
-    parser = argparse.ArgumentParser(prog="python -m fedgroup.pretext", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m fedgroup.pretext", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--pictures", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=16)

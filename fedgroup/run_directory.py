@@ -62,7 +62,9 @@ class Run:
 
     def append(self, name: str, row: Mapping[str, Any]) -> None:
         """Append one JSON line to rounds, clients, timing or selections."""
-        self._files[name].write(json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+        self._files[name].write(
+            json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        )
 
     def checkpoint(self, number: int, arrays: Arrays, facts: Mapping[str, Any]) -> None:
         """Store the state after round `number`, atomically; earlier lines become permanent."""
@@ -96,7 +98,9 @@ class Run:
                     arrays = {name: stored[name] for name in stored.files}
                 head = json.loads(str(arrays.pop("__head__")))
                 found = Checkpoint(head["round"], arrays, head["facts"])
-                lengths |= head["lengths"]  # a run from before a kind of line existed has none of it
+                lengths |= head[
+                    "lengths"
+                ]  # a run from before a kind of line existed has none of it
             except Exception as error:  # a damaged zip fails in many ways
                 raise FedgroupError(
                     f"{path} is damaged ({error}); delete {self.folder} to start this run again"
@@ -144,7 +148,9 @@ def open_run(folder: Path, spec: Mapping[str, Any]) -> Iterator[Run]:
         ) from error
     with lock:
         if not _locked(lock.fileno()):
-            raise FedgroupError(f"{folder} is in use by another process: wait for it, or stop it first")
+            raise FedgroupError(
+                f"{folder} is in use by another process: wait for it, or stop it first"
+            )
         _check_spec(folder, spec)
         write_json(folder / "env.json", environment())
         run = Run(folder)

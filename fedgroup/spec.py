@@ -30,7 +30,9 @@ Names = Mapping[str, str]
 
 def component(names: Names, default: str) -> Any:
     """Declare a dataclass field that holds a component of the family `names` (short name -> path)."""
-    return dataclasses.field(default_factory=lambda: resolve(names, default)(), metadata={"names": names})
+    return dataclasses.field(
+        default_factory=lambda: resolve(names, default)(), metadata={"names": names}
+    )
 
 
 def resolve(names: Names, name: str) -> type[Any]:
@@ -40,7 +42,9 @@ def resolve(names: Names, name: str) -> type[Any]:
         raise unknown("component", name, [*names, "my_pkg.mod:Class"])
     found = imported(path)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise FedgroupError(f"'{path}' is not a dataclass: a component is a frozen dataclass of its settings")
+        raise FedgroupError(
+            f"'{path}' is not a dataclass: a component is a frozen dataclass of its settings"
+        )
     return found
 
 
@@ -101,7 +105,9 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise FedgroupError(f"cannot read {path}: {error.strerror}") from error
     if not isinstance(values, dict):
-        raise FedgroupError(f"{path} must hold a mapping of settings, found {type(values).__name__}")
+        raise FedgroupError(
+            f"{path} must hold a mapping of settings, found {type(values).__name__}"
+        )
     return values
 
 
@@ -239,6 +245,8 @@ def run_id(parts: Mapping[str, Any]) -> str:
     Leaving defaults out means that a new setting renames no old run; the stored full spec is compared
     on resume, so that a changed default is noticed.
     """
-    sparse = {name: to_dict(part, defaults=False) for name, part in parts.items() if part is not None}
+    sparse = {
+        name: to_dict(part, defaults=False) for name, part in parts.items() if part is not None
+    }
     text = json.dumps({"version": SPEC_VERSION, **sparse}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

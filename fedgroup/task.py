@@ -90,7 +90,9 @@ def _data_of(task: Task) -> Task:
     """The task with defaults for all that its splits do not depend on: equal for runs that share them."""
     if not task.inject or type(task.attack) is NoAttack:
         return Task(task.data)
-    return Task(task.data, task.attack, task.attack_seed, seed=task.seed if task.attack_seed is None else 0)
+    return Task(
+        task.data, task.attack, task.attack_seed, seed=task.seed if task.attack_seed is None else 0
+    )
 
 
 @lru_cache(maxsize=2)
@@ -114,7 +116,15 @@ def attack_success(task: Task, predict: Predict) -> Counts | None:
 
 def assign_clients(task: Task) -> tuple[Ints, ...]:
     """Positions in the prepared training split held by each client; checked, and cached per process."""
-    key = (task.data, task.attack, task.attack_seed, task.inject, task.attackers, task.partition, task.seed)
+    key = (
+        task.data,
+        task.attack,
+        task.attack_seed,
+        task.inject,
+        task.attackers,
+        task.partition,
+        task.seed,
+    )
     return _assigned(*key)
 
 

@@ -42,13 +42,17 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
-            raise FedgroupError(f"epochs {self.epochs} and batch_size {self.batch_size} must be at least 1")
+            raise FedgroupError(
+                f"epochs {self.epochs} and batch_size {self.batch_size} must be at least 1"
+            )
         if not 0 < self.lr < float("inf"):
             raise FedgroupError(f"lr must be positive and finite, got {self.lr}")
         if not 0 <= self.momentum < 1:
             raise FedgroupError(f"momentum must lie in [0, 1), got {self.momentum}")
         if not 0 <= self.weight_decay < float("inf"):
-            raise FedgroupError(f"weight_decay must be at least 0 and finite, got {self.weight_decay}")
+            raise FedgroupError(
+                f"weight_decay must be at least 0 and finite, got {self.weight_decay}"
+            )
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,9 @@ def _load_momentum(optimiser: torch.optim.SGD, momentum: NDArray[np.float32]) ->
     parameters = _parameters(optimiser)
     size = sum(parameter.numel() for parameter in parameters)
     if len(momentum) not in (0, size):
-        raise FedgroupError(f"the saved momentum has {len(momentum)} values, this model takes {size}")
+        raise FedgroupError(
+            f"the saved momentum has {len(momentum)} values, this model takes {size}"
+        )
     start = 0
     for parameter in parameters if len(momentum) else ():
         part = torch.from_numpy(momentum[start : start + parameter.numel()].copy())

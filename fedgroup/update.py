@@ -76,15 +76,23 @@ def admit(
         if array.dtype != dtype:
             raise FedgroupError(f"{name} has dtype {array.dtype}, expected {dtype}")
         if dtype.kind == "f" and length and not finite(array):
-            raise FedgroupError(f"{name} holds {int((~np.isfinite(array)).sum())} NaN or infinite values")
+            raise FedgroupError(
+                f"{name} holds {int((~np.isfinite(array)).sum())} NaN or infinite values"
+            )
     examples = metrics.get("num-examples")
-    if isinstance(examples, bool) or not isinstance(examples, int | float) or not math.isfinite(examples):
+    if (
+        isinstance(examples, bool)
+        or not isinstance(examples, int | float)
+        or not math.isfinite(examples)
+    ):
         raise FedgroupError(f"num-examples is {examples!r}, expected a positive number")
     if examples <= 0 or examples != int(examples):
         raise FedgroupError(f"num-examples is {examples!r}, expected a positive whole number")
     variance = arrays["buffers"][layout.slice("buffers", "running_var")]
     if len(variance) and float(variance.min()) < 0:
-        raise FedgroupError(f"a BatchNorm running variance is negative ({float(variance.min()):.3g})")
+        raise FedgroupError(
+            f"a BatchNorm running variance is negative ({float(variance.min()):.3g})"
+        )
     excess = too_long(arrays["theta"], theta, max_norm)
     if excess is not None:
         raise FedgroupError(excess)
@@ -103,7 +111,9 @@ def _seconds(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else 0.0
 
 
-def too_long(after: NDArray[np.float32], before: NDArray[np.float32], max_norm: float | None) -> str | None:
+def too_long(
+    after: NDArray[np.float32], before: NDArray[np.float32], max_norm: float | None
+) -> str | None:
     """Says so where the L2 distance of two vectors (D,) exceeds `max_norm`; None where it does not."""
     if max_norm is None:
         return None
@@ -115,6 +125,8 @@ def finite(array: NDArray[Any]) -> bool:
     """True where all values are finite; chunked, without a temporary of the array's size."""
     for start in range(0, array.size, 1 << 18):
         part = array[start : start + (1 << 18)]
-        if not np.isfinite(part @ part) and not np.isfinite(part).all():  # a square may just overflow
+        if (
+            not np.isfinite(part @ part) and not np.isfinite(part).all()
+        ):  # a square may just overflow
             return False
     return True

@@ -34,14 +34,19 @@ def cohort(rule: Aggregator, number: int = 0, size: int = SIZE) -> Cohort:
     theta = generator.normal(0, 1, size).astype(np.float32)
     count = max(10, rule.min_clients())
     drift = generator.normal(0, 0.05, size)
-    clients = [(theta + drift + generator.normal(0, 0.05, size)).astype(np.float32) for _ in range(count)]
+    clients = [
+        (theta + drift + generator.normal(0, 0.05, size)).astype(np.float32) for _ in range(count)
+    ]
     return theta, clients, generator.integers(20, 60, count).astype(np.float64)
 
 
 def _start(rule: Aggregator, theta: Vector) -> State:
     state = rule.init(theta)
     if "root" in state:  # rules with a root set get the server's own vector before each step
-        state = {**state, "root": theta + rng(0, "contract", "root").normal(0, 0.05, len(theta)).astype("f4")}
+        state = {
+            **state,
+            "root": theta + rng(0, "contract", "root").normal(0, 0.05, len(theta)).astype("f4"),
+        }
     return state
 
 
@@ -66,7 +71,9 @@ def shape_and_dtype(rule: Aggregator) -> None:
     assert new.shape == theta.shape, f"shape {new.shape}, expected {theta.shape}"
     assert new.dtype == np.float32, f"dtype {new.dtype}, expected float32"
     assert np.isfinite(new).all(), "the result of finite clients is not finite"
-    assert all(isinstance(value, np.ndarray) for value in state.values()), "state must be named arrays"
+    assert all(isinstance(value, np.ndarray) for value in state.values()), (
+        "state must be named arrays"
+    )
 
 
 def inputs_untouched(rule: Aggregator) -> None:
@@ -79,10 +86,16 @@ def inputs_untouched(rule: Aggregator) -> None:
         array.setflags(write=False)
     new, _ = rule.step(state, theta, clients, weights)
     assert np.array_equal(theta, held[0]), "theta was written to"
-    assert all(np.array_equal(a, b) for a, b in zip(clients, held[1], strict=True)), "a client was written to"
+    assert all(np.array_equal(a, b) for a, b in zip(clients, held[1], strict=True)), (
+        "a client was written to"
+    )
     assert np.array_equal(weights, held[2]), "the weights were written to"
-    assert all(np.array_equal(state[name], held[3][name]) for name in state), "the state was written to"
-    assert not any(np.shares_memory(new, array) for array in (theta, *clients)), "the result shares memory"
+    assert all(np.array_equal(state[name], held[3][name]) for name in state), (
+        "the state was written to"
+    )
+    assert not any(np.shares_memory(new, array) for array in (theta, *clients)), (
+        "the result shares memory"
+    )
 
 
 def deterministic(rule: Aggregator) -> None:
@@ -126,7 +139,9 @@ def explicit_state(rule: Aggregator) -> None:
         for run, first in enumerate((0, 10)):
             thetas[run], states[run] = rounds(first + step, copy_state(states[run]), thetas[run])
     for run in range(2):
-        assert np.array_equal(thetas[run], expected[run]), "two runs side by side disturb each other"
+        assert np.array_equal(thetas[run], expected[run]), (
+            "two runs side by side disturb each other"
+        )
 
 
 def too_few_refused(rule: Aggregator) -> None:
@@ -137,7 +152,9 @@ def too_few_refused(rule: Aggregator) -> None:
         rule.step(_start(rule, theta), theta, clients[:few], weights[:few])
     except ValueError:  # FedgroupError is one; numpy's own refusal of no clients will do
         return
-    raise AssertionError(f"{few} clients were aggregated although min_clients() is {rule.min_clients()}")
+    raise AssertionError(
+        f"{few} clients were aggregated although min_clients() is {rule.min_clients()}"
+    )
 
 
 def influence_is_shares(rule: Aggregator) -> None:
@@ -195,7 +212,9 @@ def _host(rule: Aggregator, theta: Vector, count: int) -> Hosted:
     weights = Weights(theta, nothing, nothing.astype(np.int64))
     roster = {client: client + 2 for client in range(count)}
     federation = Federation(aggregator=rule, fraction=1.0)
-    return Hosted(federation, layout, [np.arange(count)], roster, "{}", weights, _start(rule, theta))
+    return Hosted(
+        federation, layout, [np.arange(count)], roster, "{}", weights, _start(rule, theta)
+    )
 
 
 CHECKS: tuple[Callable[[Aggregator], None], ...] = (

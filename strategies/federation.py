@@ -37,7 +37,9 @@ class Federation:
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.eval_every < 1:
-            raise FedgroupError(f"rounds {self.rounds} and eval_every {self.eval_every} must be at least 1")
+            raise FedgroupError(
+                f"rounds {self.rounds} and eval_every {self.eval_every} must be at least 1"
+            )
         cohort_size(1, self.fraction)
         if self.min_valid is not None and self.min_valid < 1:
             raise FedgroupError(f"min_valid must be at least 1, got {self.min_valid}")

@@ -64,7 +64,9 @@ def read_config(config: dict[str, Any]) -> tuple[Task, Federation, Path]:
         values = merge(values, override(assignment))
     unknown_parts = set(values) - {"task", "federation"}
     if unknown_parts:
-        raise FedgroupError(f"run-config: {sorted(unknown_parts)} are neither task nor federation settings")
+        raise FedgroupError(
+            f"run-config: {sorted(unknown_parts)} are neither task nor federation settings"
+        )
     return (
         build(Task, values.get("task", {}), "task"),
         build(Federation, values.get("federation", {}), "federation"),

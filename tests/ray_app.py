@@ -51,5 +51,6 @@ def counting(message: Message, context: Context) -> Message:
     before = context.state.metric_records.get("count", MetricRecord({"n": 0}))["n"]
     context.state["count"] = MetricRecord({"n": int(before) + 1})  # type: ignore[arg-type]
     return Message(
-        RecordDict({"answer": MetricRecord({"n": before, "process": os.getpid()})}), reply_to=message
+        RecordDict({"answer": MetricRecord({"n": before, "process": os.getpid()})}),
+        reply_to=message,
     )

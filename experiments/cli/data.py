@@ -39,10 +39,12 @@ def data_show(
     out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("samples.png"),
     columns: Annotated[int, typer.Option(min=1, max=40, help="Samples per group.")] = 12,
     attack: Annotated[
-        str | None, typer.Option(help="Show an attack's poisons beside their bases: dlbd, sa, gm, ...")
+        str | None,
+        typer.Option(help="Show an attack's poisons beside their bases: dlbd, sa, gm, ..."),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set fraction=0.02.")
+        list[str] | None,
+        typer.Option("--set", help="A setting of the attack, e.g. --set fraction=0.02."),
     ] = None,
 ) -> None:
     """Write a picture with samples of every group (and of an attack), and print the group counts."""

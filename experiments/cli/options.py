@@ -7,13 +7,16 @@ import typer
 
 from fedgroup.errors import FedgroupError
 
-TableArg = Annotated[str, typer.Argument(help="A table: a name from `fedgroup list`, or a .yaml file.")]
+TableArg = Annotated[
+    str, typer.Argument(help="A table: a name from `fedgroup list`, or a .yaml file.")
+]
 Scale = Annotated[str | None, typer.Option(help="Size of the table's runs, e.g. small or paper.")]
 Seeds = Annotated[str | None, typer.Option(help="Seeds, e.g. 0,1,2. Default: the table's.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Override a setting in every row, e.g. --set federation.rounds=20. Repeatable."
+        "--set",
+        help="Override a setting in every row, e.g. --set federation.rounds=20. Repeatable.",
     ),
 ]
 Rules = Annotated[
@@ -34,9 +37,15 @@ Root = Annotated[str | None, typer.Option(help="Folder of the data set's files (
 Results = Annotated[
     Path, typer.Option(help="Where run directories and reports live.", envvar="FEDGROUP_RESULTS")
 ]
-Jobs = Annotated[int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: CUDA where there is one.")]
-Select = Annotated[str, typer.Option(help="Which round is reported: best_val_wga, final or last10.")]
+Jobs = Annotated[
+    int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: CUDA where there is one.")
+]
+Select = Annotated[
+    str, typer.Option(help="Which round is reported: best_val_wga, final or last10.")
+]
 
 
 def chosen_table(
@@ -66,7 +75,9 @@ def seed_list(text: str | None) -> list[int] | None:
     try:
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
-        raise FedgroupError(f"--seeds '{text}' is not a list of whole numbers such as 0,1,2") from None
+        raise FedgroupError(
+            f"--seeds '{text}' is not a list of whole numbers such as 0,1,2"
+        ) from None
     if len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise FedgroupError(f"--seeds '{text}' must be distinct and not negative")
     return seeds

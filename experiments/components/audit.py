@@ -87,9 +87,16 @@ def _table(
     if kind == "data set":
         return load("audit", scale, seeds, chosen, assignments)
     if kind == "sample attack":
-        return load("audit_attack", scale, seeds, None, assignments, own={"task": {"attack": dict(chosen)}})
+        return load(
+            "audit_attack", scale, seeds, None, assignments, own={"task": {"attack": dict(chosen)}}
+        )
     return load(
-        "audit_update", scale, seeds, None, assignments, own={"federation": {"byzantine": dict(chosen)}}
+        "audit_update",
+        scale,
+        seeds,
+        None,
+        assignments,
+        own={"federation": {"byzantine": dict(chosen)}},
     )
 
 
@@ -100,7 +107,9 @@ def _named(table: Table, component: Any, kind: Family) -> Table:
     if kind not in ("rule", "method"):
         rows = tuple(row if is_baseline(row) else _audited(row, name, kind) for row in rows)
     short = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
-    return replace(table, name=f"{table.name}-{short}", title=f"Audit of {name}", rows=rows, paper={})
+    return replace(
+        table, name=f"{table.name}-{short}", title=f"Audit of {name}", rows=rows, paper={}
+    )
 
 
 def _audited(row: Row, name: str, kind: Family) -> Row:

@@ -45,13 +45,20 @@ def catalogue() -> None:
     console = make_console()
     for title, rows in [
         ("tables (fedgroup run NAME)", [(name, describe(name)) for name in names()]),
-        *((title, [(n, _first_line(resolve(known, n))) for n in known]) for title, known in FAMILIES.items()),
+        *(
+            (title, [(n, _first_line(resolve(known, n))) for n in known])
+            for title, known in FAMILIES.items()
+        ),
     ]:
-        grid = RichTable(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+        grid = RichTable(
+            title=title, title_justify="left", title_style="bold", box=None, show_header=False
+        )
         for row in rows:
             grid.add_row(*row)
         console.print(grid)
-    console.print("Your own: use an import path, e.g. --set federation.aggregator=my_pkg.mod:MyRule")
+    console.print(
+        "Your own: use an import path, e.g. --set federation.aggregator=my_pkg.mod:MyRule"
+    )
 
 
 def settings(name: str) -> None:
@@ -71,7 +78,8 @@ def _print_settings(name: str, title: str, cls: type[Any]) -> None:
     console.print(f"[bold]{name}[/bold]  {title}\n{inspect.getdoc(cls) or ''}\n", highlight=False)
     if not dataclasses.is_dataclass(cls):  # a Flower strategy
         console.print(
-            f"Its settings are the arguments of {cls.__name__}{inspect.signature(cls)}", highlight=False
+            f"Its settings are the arguments of {cls.__name__}{inspect.signature(cls)}",
+            highlight=False,
         )
         return
     grid = RichTable("setting", "default", "meaning", box=None, title_justify="left")
@@ -85,7 +93,10 @@ def _print_settings(name: str, title: str, cls: type[Any]) -> None:
 
 def _has_defaults(cls: Any) -> bool:
     missing = dataclasses.MISSING
-    return all(f.default is not missing or f.default_factory is not missing for f in dataclasses.fields(cls))
+    return all(
+        f.default is not missing or f.default_factory is not missing
+        for f in dataclasses.fields(cls)
+    )
 
 
 def _field_notes(cls: Any) -> dict[str, str]:
@@ -129,7 +140,9 @@ def explain(table: Table, results: Path) -> None:
     for experiment, label in labelled(table):
         other = dict(_flatten(experiment.to_dict()))
         changes = [f"{k}={v}" for k, v in other.items() if base.get(k, object()) != v]
-        runs.add_row(label, str(results / experiment.id), status(results / experiment.id), " ".join(changes))
+        runs.add_row(
+            label, str(results / experiment.id), status(results / experiment.id), " ".join(changes)
+        )
     console.print(runs)
 
 
@@ -183,7 +196,12 @@ def check_data(name: str, root: Path | None) -> None:
 
 
 def show_data(
-    name: str, root: Path | None, out: Path, columns: int, attack: str | None = None, sets: Sequence[str] = ()
+    name: str,
+    root: Path | None,
+    out: Path,
+    columns: int,
+    attack: str | None = None,
+    sets: Sequence[str] = (),
 ) -> None:
     """Write a grid of training samples, one row per group, poisons beside their bases; print the counts."""
     from PIL import Image
@@ -270,7 +288,13 @@ def _print_counts(dataset: Any, console: Console) -> None:
     info = splits.train.info
     tier = {g: name for name, members in info.tiers.items() for g in members}
     grid = RichTable(
-        "group", "tier", "train", "val", "test", title=f"{info.name} {to_dict(dataset)}", title_justify="left"
+        "group",
+        "tier",
+        "train",
+        "val",
+        "test",
+        title=f"{info.name} {to_dict(dataset)}",
+        title_justify="left",
     )
     counted = [part.group_counts() for part in splits]
     for g, name in enumerate(info.groups):

@@ -34,7 +34,9 @@ def check_named(text: str, assignments: list[str]) -> int:
     """Print one line per check of a component; returns 1 where one failed."""
     chosen, kind = spell(text)
     failed = show_answers(made(merge(chosen, overrides(assignments)), kind), kind)
-    make_console().print(f"{len(failed)} checks failed" if failed else "all checks passed", highlight=False)
+    make_console().print(
+        f"{len(failed)} checks failed" if failed else "all checks passed", highlight=False
+    )
     return 1 if failed else 0
 
 
@@ -57,7 +59,11 @@ def spell(text: str) -> tuple[dict[str, Any], Family]:
     kind = family(name)
     if kind == "Flower strategy":
         options = [[key, value] for key, value in chosen.items() if key != "use"]
-        return {"use": "flower", "strategy": name, **({"options": options} if options else {})}, "rule"
+        return {
+            "use": "flower",
+            "strategy": name,
+            **({"options": options} if options else {}),
+        }, "rule"
     if kind not in SUITES:
         raise FedgroupError(
             f"'{name}' is a {kind}, and there is no check for one: choose a {', '.join(SUITES)}"

@@ -31,10 +31,14 @@ class Figure:
 
 
 FIGURES = {
-    "tension": Figure("What a defence buys and costs", tension.ABOUT, tension.draw, tension.applies),
+    "tension": Figure(
+        "What a defence buys and costs", tension.ABOUT, tension.draw, tension.applies
+    ),
     "tradeoff": Figure("Both at once?", tradeoff.ABOUT, tradeoff.draw, tradeoff.applies),
     "groups": Figure("Who pays", group_accuracy.ABOUT, group_accuracy.draw, group_accuracy.applies),
-    "elimination": Figure("Who is eliminated", elimination.ABOUT, elimination.draw, elimination.applies),
+    "elimination": Figure(
+        "Who is eliminated", elimination.ABOUT, elimination.draw, elimination.applies
+    ),
     "influence": Figure("Who is heard", influence.ABOUT, influence.draw, influence.applies),
     "separability": Figure(
         "Who can be told apart", separability.ABOUT, separability.draw, separability.applies

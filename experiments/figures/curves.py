@@ -26,10 +26,17 @@ def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
 @styled
 def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None:
     """Draw one row of panels per facet of the table."""
-    panels = {"wga": "worst-group accuracy (WGA)", "acc_adjusted": "accuracy (ACC, training-weighted)"}
+    panels = {
+        "wga": "worst-group accuracy (WGA)",
+        "acc_adjusted": "accuracy (ACC, training-weighted)",
+    }
     if attacked(table):
         panels["asr"] = "attack success (rate of this run)"
-    parted = {name: rows for name, rows in facets(table).items() if any(_finished(r, results) for r in rows)}
+    parted = {
+        name: rows
+        for name, rows in facets(table).items()
+        if any(_finished(r, results) for r in rows)
+    }
     figure, axes = canvas(len(parted), len(panels), 4 * len(panels), 2.8 * len(parted) + 0.6)
     for (name, rows), line in zip(parted.items(), axes, strict=True):
         for row in rows:
@@ -41,18 +48,24 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
     step = "round" if table.rows[0].experiments[0].method is None else "epoch of the final training"
     for axis in axes[-1]:
         axis.set_xlabel(step)
-    legend(figure, table, [row for rows in parted.values() for row in rows if _finished(row, results)])
+    legend(
+        figure, table, [row for rows in parted.values() for row in rows if _finished(row, results)]
+    )
     save(figure, path)
 
 
-def _curve(row: Row, table: Table, results: Path, axes: Sequence[Axes], names: Sequence[str]) -> None:
+def _curve(
+    row: Row, table: Table, results: Path, axes: Sequence[Axes], names: Sequence[str]
+) -> None:
     found = [series for e in row.experiments if (series := _series(e, results))]
     if not found:
         return
     rounds = sorted(set.intersection(*(set(series) for series in found)))
     how = style(row, table)
     for axis, name in zip(axes, names, strict=True):
-        values = np.array([[_value(series[r].get(name)) for r in rounds] for series in found], np.float64)
+        values = np.array(
+            [[_value(series[r].get(name)) for r in rounds] for series in found], np.float64
+        )
         axis.plot(rounds, values.mean(0), linewidth=1.6, **how)
         if len(found) > 1:
             low, high = values.min(0), values.max(0)

@@ -37,7 +37,9 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
         found = [series for series in found if series]
         steps = sorted(set.intersection(*(set(series) for series in found)))
         for number, (tier, colour) in enumerate(TIERS.items()):
-            values = np.array([[series[step].get(tier, np.nan) for step in steps] for series in found])
+            values = np.array(
+                [[series[step].get(tier, np.nan) for step in steps] for series in found]
+            )
             axis.plot(
                 steps,
                 values.mean(0),
@@ -48,7 +50,9 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
                 label=tier,
             )
             if len(found) > 1:
-                axis.fill_between(steps, values.min(0), values.max(0), alpha=0.15, color=colour, linewidth=0)
+                axis.fill_between(
+                    steps, values.min(0), values.max(0), alpha=0.15, color=colour, linewidth=0
+                )
         axis.set(ylim=(-2, 102), title=short(line.row, table.rows), xlabel="step of the defence")
     for line_axes in axes:
         line_axes[0].set_ylabel("eliminated (ELMF), percent")

@@ -30,7 +30,9 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
     shown = [line for line in lines if any(line.runs)]
     tiers = _tiers(shown, results)
     drops = any(line.drops for line in shown)
-    figure, (axes,) = canvas(1, 2 if drops else 1, 12 if drops else 8.5, max(2.8, 1.2 + 0.32 * len(shown)))
+    figure, (axes,) = canvas(
+        1, 2 if drops else 1, 12 if drops else 8.5, max(2.8, 1.2 + 0.32 * len(shown))
+    )
     for place, line in enumerate(shown):
         for number, (group, tier) in enumerate(tiers.items()):
             height = place + 0.14 * (number - (len(tiers) - 1) / 2)  # equal values stay visible

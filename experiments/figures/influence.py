@@ -37,7 +37,9 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
             hatch=HATCHES[how["linestyle"]],
             edgecolor="white",
         )
-        axis.plot(values, [place] * len(values), "o", color=GREY, markeredgecolor="white", markersize=5)
+        axis.plot(
+            values, [place] * len(values), "o", color=GREY, markeredgecolor="white", markersize=5
+        )
     axis.axvline(1, color=GREY, linewidth=1)
     axis.set_yticks(range(len(shown)), [short(line.row, table.rows) for line in shown])
     axis.set_ylim(len(shown) - 0.5, -0.5)

@@ -22,7 +22,9 @@ def matching_loss(trace: NDArray[np.float32], path: Path) -> None:
             label=f"restart {restart + 1}: {losses[0]:.2f} to {losses[-1]:.2f}",
         )
     axis.set(
-        xlabel="step", ylabel="matching loss", title="Gradient matching: 1 − cosine to the target gradient"
+        xlabel="step",
+        ylabel="matching loss",
+        title="Gradient matching: 1 − cosine to the target gradient",
     )
     axis.legend()
     save(figure, path)

@@ -45,7 +45,10 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
     for axis in flat[len(shown) :]:
         axis.set_visible(False)
     figure.legend(
-        handles.values(), [f"poisons against {tier}" for tier in handles], loc="outside lower center", ncols=4
+        handles.values(),
+        [f"poisons against {tier}" for tier in handles],
+        loc="outside lower center",
+        ncols=4,
     )
     save(figure, path)
 

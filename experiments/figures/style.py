@@ -74,7 +74,9 @@ def colour_column(table: Table) -> str:
 
 def style_column(table: Table) -> str:
     """Label column that line styles tell: the case or the split; '' where there is none."""
-    return next((c for c in STYLE_COLUMNS if c in table.rows[0].label and c != colour_column(table)), "")
+    return next(
+        (c for c in STYLE_COLUMNS if c in table.rows[0].label and c != colour_column(table)), ""
+    )
 
 
 def colours(table: Table) -> dict[str, str]:
@@ -84,7 +86,9 @@ def colours(table: Table) -> dict[str, str]:
         shades = colormaps["viridis"]
         return {v: to_hex(shades(0.88 * i / (len(values) - 1))) for i, v in enumerate(values)}
     unknown = [value for value in values if value not in METHODS]
-    return {value: METHODS.get(value) or OTHERS[unknown.index(value) % len(OTHERS)] for value in values}
+    return {
+        value: METHODS.get(value) or OTHERS[unknown.index(value) % len(OTHERS)] for value in values
+    }
 
 
 def style(row: Row, table: Table) -> dict[str, Any]:
@@ -135,7 +139,9 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
     Each file appears whole or not at all; equal figures are equal files.
     """
-    made = [path] if path.suffix in FORMATS else [path.with_name(path.name + end) for end in FORMATS]
+    made = (
+        [path] if path.suffix in FORMATS else [path.with_name(path.name + end) for end in FORMATS]
+    )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # placed once, not once per format
     for file in made:

@@ -74,7 +74,9 @@ def _write_names(axis: Axes, marks: Sequence[tuple[float, float, str, str]]) -> 
         written = min(y, written - least)
         moved: dict[str, Any] = {}
         if y - written > least / 2:
-            moved = {"arrowprops": {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 4}}
+            moved = {
+                "arrowprops": {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 4}
+            }
         axis.annotate(
             text,
             (x, y),

@@ -29,7 +29,9 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
     figure, axes = canvas(1, 1, 5.6, 4.4)
     axis = axes[0][0]
     curve = [line for line in lines if _stops(line)]
-    others = [line for line in lines if not _stops(line) and line.spread("wga") and line.spread("asr")]
+    others = [
+        line for line in lines if not _stops(line) and line.spread("wga") and line.spread("asr")
+    ]
     plain = [line for line in others if _case(line) == "standard"]
     curve = plain + sorted(curve, key=_stop)
     places = []
@@ -65,7 +67,9 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
 
 
 def _stops(line: Line) -> bool:
-    return isinstance(line.row.experiments[0].method, EpicThenJtt) and line.spread("wga") is not None
+    return (
+        isinstance(line.row.experiments[0].method, EpicThenJtt) and line.spread("wga") is not None
+    )
 
 
 def _stop(line: Line) -> int:

@@ -33,7 +33,9 @@ def flower_table(table: Table, connection: str, results: Path, timeout: float, a
     failed = []
     for experiment, label in labelled(table):
         if experiment.method is not None:
-            raise FedgroupError(f"{label} is a centralized method: `fedgroup run` trains it without Flower")
+            raise FedgroupError(
+                f"{label} is a centralized method: `fedgroup run` trains it without Flower"
+            )
         if status(results / experiment.id) == "done":
             continue
         print(f"{label} ({experiment.id})", flush=True)
@@ -46,7 +48,9 @@ def flower_table(table: Table, connection: str, results: Path, timeout: float, a
     return 1 if failed else 0
 
 
-def submit(experiment: Experiment, connection: str, results: Path, timeout: float, app: Path) -> int:
+def submit(
+    experiment: Experiment, connection: str, results: Path, timeout: float, app: Path
+) -> int:
     """Submit one experiment as a whole; the app's own defaults are blanked, so that its spec rules."""
     values: dict[str, str | float] = dict.fromkeys(_run_config_keys(app), "")
     values |= {"spec": experiment.to_json(), "results": str(results.resolve()), "timeout": timeout}
@@ -80,7 +84,9 @@ def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
     flwr = str(Path(sys.executable).with_name("flwr"))
     command = [flwr, "run", str(app), *arguments, "--stream"]
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
     except OSError as error:
         raise FedgroupError(f"Flower's command is not there ({error}): pip install flwr") from error
     run, reason = None, ""

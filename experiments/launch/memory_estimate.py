@@ -62,7 +62,9 @@ def estimate(experiment: Experiment, resources: Resources) -> Need:
 
 
 @lru_cache(maxsize=16)
-def _model_bytes(component: Any, classes: int, batch: int, size: tuple[int, int]) -> tuple[int, int]:
+def _model_bytes(
+    component: Any, classes: int, batch: int, size: tuple[int, int]
+) -> tuple[int, int]:
     model = component.build(classes, 0)
     return parameters(model), training(model, batch, size)
 

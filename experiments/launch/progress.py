@@ -110,7 +110,9 @@ def run_tables(
             highlight=False,
         )
     begun = [t for t in tables if any(status(results / e.id) == "done" for e in t.experiments())]
-    unmeasured = [line for t in begun for line in measure_table(t, results, console, resources.threads)]
+    unmeasured = [
+        line for t in begun for line in measure_table(t, results, console, resources.threads)
+    ]
     for line in unmeasured:
         console.print(f"[red]✗[/red] {escape(line)}", soft_wrap=True, highlight=False)
     if begun:
@@ -130,9 +132,13 @@ def _all_runs(tables: Sequence[Table]) -> list[tuple[Experiment, str]]:
     return list(named.values())
 
 
-def _check_memory(todo: Sequence[Experiment], jobs: int, resources: Resources, console: Console) -> None:
+def _check_memory(
+    todo: Sequence[Experiment], jobs: int, resources: Resources, console: Console
+) -> None:
     """Print the estimate of the largest runs that go side by side; refuses what does not fit."""
-    needs = sorted((estimate(e, resources) for e in todo), key=lambda need: need.total, reverse=True)
+    needs = sorted(
+        (estimate(e, resources) for e in todo), key=lambda need: need.total, reverse=True
+    )
     console.print(check(needs[:jobs], resources), style="dim", highlight=False)
 
 
@@ -167,7 +173,9 @@ def _watch(
     with Live(console=console, refresh_per_second=4) as live:
 
         def display(watched: Sequence[Watched]) -> None:
-            overall.update(bar, total=sum(r.rounds for r in watched), completed=sum(r.done for r in watched))
+            overall.update(
+                bar, total=sum(r.rounds for r in watched), completed=sum(r.done for r in watched)
+            )
             live.update(Group(_grid(watched), overall))
             if follow:
                 follow(watched)
@@ -218,8 +226,12 @@ class _Plain:
         if time.monotonic() > self.next:
             self.next += 30
             done, total = sum(r.done for r in watched), sum(r.rounds for r in watched)
-            active = ", ".join(f"{r.label} {r.done}/{r.rounds}" for r in watched if r.state == "running")
-            self.console.print(f"  {done}/{total} rounds{self._left(done, total)}; running: {active}")
+            active = ", ".join(
+                f"{r.label} {r.done}/{r.rounds}" for r in watched if r.state == "running"
+            )
+            self.console.print(
+                f"  {done}/{total} rounds{self._left(done, total)}; running: {active}"
+            )
 
     def _left(self, done: int, total: int) -> str:
         """Time left at the pace since the first look; empty before there is one."""
@@ -245,6 +257,10 @@ def print_status(table: Table, results: Path) -> None:
         wga = f"{100 * counts(seen.last, 'test').wga():.1f}" if seen.last else ""
         state = status(folder)
         grid.add_row(
-            state, label, f"{seen.done}/{seen.rounds}", wga, str(folder) if state != "missing" else ""
+            state,
+            label,
+            f"{seen.done}/{seen.rounds}",
+            wga,
+            str(folder) if state != "missing" else "",
         )
     console.print(grid)

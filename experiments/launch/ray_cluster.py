@@ -29,7 +29,9 @@ def on_cluster(resources: Resources) -> Callable[..., "OnCluster"]:
     )(run_here)
     paths = [str(Path(path).resolve()) for path in sys.path]
 
-    def start(text: str, results: str, resources: Resources, environment: dict[str, str]) -> OnCluster:
+    def start(
+        text: str, results: str, resources: Resources, environment: dict[str, str]
+    ) -> OnCluster:
         inner = replace(resources, ray_address=None)
         own = environment | {CORES: str(resources.workers * resources.threads)}
         return OnCluster(ray, task.remote(text, results, inner, own, paths))

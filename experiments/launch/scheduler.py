@@ -90,7 +90,9 @@ def _work_through(
                 process = start(text, str(results.resolve()), resources, place)
                 active[id(run)] = (run, process, slot)
             for key, (run, process, slot) in list(active.items()):
-                code = process.exitcode  # before the look, which then sees all that the process wrote
+                code = (
+                    process.exitcode
+                )  # before the look, which then sees all that the process wrote
                 look(run, results)
                 if code is not None:
                     del active[key]

@@ -33,7 +33,9 @@ def _defences(tables: Tables) -> list[str]:
             if table.against != "FedAvg" or "wga" not in drops or no_headroom(line):
                 continue
             run, most = line.row.experiments[0].id, payer(drops)
-            found[run] = {key: turned(drops[key]).rise.spread.mean for key in CHANGES if key in drops}
+            found[run] = {
+                key: turned(drops[key]).rise.spread.mean for key in CHANGES if key in drops
+            }
             payers |= {run: most[0]} if most else {}
     if not found:
         return []
@@ -66,7 +68,9 @@ def _method(method: Any) -> str:
 
 def _told(rows: Sequence[Changes]) -> str:
     """How many settings, and the range of each metric's change."""
-    known = {metric: sorted(row[key] for row in rows if key in row) for key, metric in CHANGES.items()}
+    known = {
+        metric: sorted(row[key] for row in rows if key in row) for key, metric in CHANGES.items()
+    }
     spans = [f"{metric} {_span(values)}" for metric, values in known.items() if values]
     return f"{len(rows)} setting{'s' if len(rows) > 1 else ''}: {'; '.join(spans)}"
 

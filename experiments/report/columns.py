@@ -50,7 +50,11 @@ def grid(table: Table, found: Sequence[Line]) -> Grid:
         *(Column(key, "label", key) for key in labels),
         *(Column(head, "value", key) for head, key in zip(headings(values), values, strict=True)),
         *(Column(metric(key).heading, "drop", key) for key in drops),
-        *(Column(key, "paper", key) for key in next(iter(table.paper.values()), {}) if key not in labels),
+        *(
+            Column(key, "paper", key)
+            for key in next(iter(table.paper.values()), {})
+            if key not in labels
+        ),
     ]
     if any(line.flags for line in found):
         columns.append(Column("notes", "notes", ""))

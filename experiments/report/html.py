@@ -77,9 +77,16 @@ def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) 
     environment.globals |= {"parts": parts, "interval": interval, "sortable": sortable}
     shared: dict[str, Any] = {"signals_caption": CAPTION, "signals_columns": COLUMNS}
     template = environment.from_string(asset("page.html"))
-    style, script = Markup(asset("page.css")), Markup(asset("page.js"))  # our own text, nothing of a run
+    style, script = (
+        Markup(asset("page.css")),
+        Markup(asset("page.js")),
+    )  # our own text, nothing of a run
     first, *others = sections
-    common = [said for said in first.sentences if others and all(said in other.sentences for other in others)]
+    common = [
+        said
+        for said in first.sentences
+        if others and all(said in other.sentences for other in others)
+    ]
     shared |= {"common": common, "together": [*common, *together]}
     return template.render(title=title, sections=sections, style=style, script=script, **shared)
 
@@ -99,7 +106,9 @@ def picture(name: str, title: str, about: str, folder: Path) -> Picture:
 def parts(columns: Sequence[Column], against: str) -> list[tuple[str, int]]:
     """Headings over the parts of a table and how many columns each spans."""
     heads = {part: text.replace("{against}", against) for part, text in PARTS.items()}
-    return [(heads[part], len(list(group))) for part, group in groupby(columns, key=lambda c: c.part)]
+    return [
+        (heads[part], len(list(group))) for part, group in groupby(columns, key=lambda c: c.part)
+    ]
 
 
 def sortable(cell: Cell) -> str:
@@ -109,4 +118,6 @@ def sortable(cell: Cell) -> str:
 
 def interval(cell: Cell) -> str:
     """95 % interval of a drop in words; empty where there is none."""
-    return "" if cell.interval is None else f"{number(cell.interval[0])} to {number(cell.interval[1])}"
+    return (
+        "" if cell.interval is None else f"{number(cell.interval[0])} to {number(cell.interval[1])}"
+    )

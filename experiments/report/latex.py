@@ -72,7 +72,9 @@ def latex(table: Table, found: Sequence[Line], notes: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _narrowed(columns: list[Column], body: list[list[Cell]]) -> tuple[list[Column], list[list[Cell]], str]:
+def _narrowed(
+    columns: list[Column], body: list[list[Cell]]
+) -> tuple[list[Column], list[list[Cell]], str]:
     """The table without label columns of one value, and these in words."""
     kept, dropped = [], []
     for place, column in enumerate(columns):
@@ -82,7 +84,11 @@ def _narrowed(columns: list[Column], body: list[list[Cell]]) -> tuple[list[Colum
         else:
             kept.append(place)
     constant = f" ({', '.join(dropped)})" if dropped else ""
-    return [columns[place] for place in kept], [[row[place] for place in kept] for row in body], constant
+    return (
+        [columns[place] for place in kept],
+        [[row[place] for place in kept] for row in body],
+        constant,
+    )
 
 
 def escape(text: str) -> str:
@@ -105,7 +111,9 @@ def _parts(columns: Sequence[Column], against: str) -> list[str]:
     for part, group in groupby(columns, key=lambda column: column.part):
         width = len(list(group))
         text = escape(PARTS.get(part, "").replace("{against}", against))
-        heads.append(rf"\multicolumn{{{width}}}{{c}}{{{text}}}" if text else " & ".join([""] * width))
+        heads.append(
+            rf"\multicolumn{{{width}}}{{c}}{{{text}}}" if text else " & ".join([""] * width)
+        )
         if text:
             rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
         start += width

@@ -20,7 +20,12 @@ def markdown(
     """The verdict, the summary in `sentences`, the table and its `notes`, and what probes say."""
     parts = [f"# {table.title}", table.note]
     if verdict:
-        parts += ["## Verdict", _list(verdict.sentences), _table(verdict.head, verdict.body), "## Summary"]
+        parts += [
+            "## Verdict",
+            _list(verdict.sentences),
+            _table(verdict.head, verdict.body),
+            "## Summary",
+        ]
     parts += [_list(sentences), _table(*cells(table, found)), _list(notes)]
     if signals:
         parts += [CAPTION, _table(COLUMNS, signals)]

@@ -67,7 +67,9 @@ def _each(all_rows: Sequence[Row], describe: Callable[[Row], str], heading: str)
     for text, members in rows.items():
         where = which(members, all_rows)
         if text:
-            notes.append(f"{heading.rstrip(':')} ({where}): {text}" if where else f"{heading} {text}")
+            notes.append(
+                f"{heading.rstrip(':')} ({where}): {text}" if where else f"{heading} {text}"
+            )
     return notes
 
 
@@ -122,11 +124,17 @@ def _attack(row: Row, against: str) -> str:
     attack = task.attack
     if type(attack) is NoAttack:
         return ""
-    settings = ", ".join(f"{key} {value}" for key, value in _flat(to_dict(attack)) if value is not None)
+    settings = ", ".join(
+        f"{key} {value}" for key, value in _flat(to_dict(attack)) if value is not None
+    )
     who = "spread over all clients" if federated else "in the training set"
     if federated and task.attackers.fraction:
         who = f"held by {100 * task.attackers.fraction:g} % of the clients ({task.attackers.among})"
-    seed = "drawn anew with each seed" if task.attack_seed is None else f"attack seed {task.attack_seed}"
+    seed = (
+        "drawn anew with each seed"
+        if task.attack_seed is None
+        else f"attack seed {task.attack_seed}"
+    )
     counted = (
         "ASR is the accuracy its target group lost against the clean run of the same seed."
         if getattr(attack, "paired", False)
@@ -144,7 +152,11 @@ def _flat(settings: Mapping[str, Any], where: str = "") -> list[tuple[str, Any]]
     """Settings by dotted path."""
     made = []
     for key, value in settings.items():
-        inner = _flat(value, f"{where}{key}.") if isinstance(value, Mapping) else [(f"{where}{key}", value)]
+        inner = (
+            _flat(value, f"{where}{key}.")
+            if isinstance(value, Mapping)
+            else [(f"{where}{key}", value)]
+        )
         made += inner
     return made
 
@@ -179,7 +191,9 @@ def _versions(runs: Sequence[Experiment], results: Path) -> str:
         return ", ".join(dict.fromkeys(str(value) for value in values))
 
     minutes = sum(seconds(experiment, results) for experiment in runs) / 60
-    packages = {name: all_of([env["packages"][name] for env in found]) for name in found[0]["packages"]}
+    packages = {
+        name: all_of([env["packages"][name] for env in found]) for name in found[0]["packages"]
+    }
     return (
         f"fedgroup {packages['fedgroup']} ({all_of([env['commit'] for env in found])}), torch "
         f"{packages['torch']}, flwr {packages['flwr']}, {all_of([env['device'] for env in found])}, "

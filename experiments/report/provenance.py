@@ -37,7 +37,11 @@ class Provenance:
 
 def provenance(table: Table, results: Path) -> list[Provenance]:
     """Finished runs of a table, of its baselines and of its clean references."""
-    return [_of(run, label, results) for run, label in labelled(table) if result(run, results) is not None]
+    return [
+        _of(run, label, results)
+        for run, label in labelled(table)
+        if result(run, results) is not None
+    ]
 
 
 def _of(experiment: Experiment, label: str, results: Path) -> Provenance:

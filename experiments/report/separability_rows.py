@@ -30,7 +30,12 @@ def signal_frame(table: Table, results: Path) -> pd.DataFrame:
             for signal, tiers in report.get("signals", {}).items():
                 for tier, found in tiers.items():
                     gap = report["values"].get("gap") if tier == AGAINST else None
-                    names = {"run": short(row, table.rows), "seed": seed, "signal": signal, "tier": tier}
+                    names = {
+                        "run": short(row, table.rows),
+                        "seed": seed,
+                        "signal": signal,
+                        "tier": tier,
+                    }
                     records.append({**names, **_flat(found), "gap": gap})
     return pd.DataFrame(records)
 
@@ -58,7 +63,11 @@ def _flat(found: Mapping[str, Any]) -> dict[str, float]:
     values: dict[str, float] = {}
     for name, value in found.items():
         if isinstance(value, dict):
-            values |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+            values |= {
+                name: value["value"],
+                f"{name}_low": value["low"],
+                f"{name}_high": value["high"],
+            }
         elif isinstance(value, int | float) and not isinstance(value, bool):
             values[name] = value
     return values

@@ -70,13 +70,20 @@ def summary(table: Table, lines: Sequence[Line]) -> list[str]:
         *(_case(table, ideal, standard) for ideal, standard in cases(table, done)),
         *findings(table, done),
     ]
-    return [*_seeds(done), *(told or _range(table, done)), *_missing(table, lines), *_flags(table, done)]
+    return [
+        *_seeds(done),
+        *(told or _range(table, done)),
+        *_missing(table, lines),
+        *_flags(table, done),
+    ]
 
 
 def _seeds(done: Sequence[Line]) -> list[str]:
     counted = {sum(run is not None for run in line.runs) for line in done}
     if counted == {1}:
-        return ["One seed: nothing is known about the spread, and every difference below may be chance."]
+        return [
+            "One seed: nothing is known about the spread, and every difference below may be chance."
+        ]
     if 1 in counted:
         return ["Some rows have one seed only: nothing is known about their spread."]
     return []
@@ -129,14 +136,18 @@ def _payer(drops: Mapping[str, Drop]) -> str:
     if found is None:
         return ""
     most, lost = found
-    others = [drop.spread.mean for key, drop in drops.items() if key[:6] == "group " and key[6:] != most]
+    others = [
+        drop.spread.mean for key, drop in drops.items() if key[:6] == "group " and key[6:] != most
+    ]
     most_of_others = f", any other group at most {number(max(0.0, *others))}" if others else ""
     return f" {most[:1].upper()}{most[1:]} pays most: {number(lost)} points{most_of_others}."
 
 
 def payer(drops: Mapping[str, Drop]) -> tuple[str, float] | None:
     """Group that loses most and its mean loss in points; None where no loss is beyond chance."""
-    groups = {key.removeprefix("group "): drop for key, drop in drops.items() if key[:6] == "group "}
+    groups = {
+        key.removeprefix("group "): drop for key, drop in drops.items() if key[:6] == "group "
+    }
     losing = {group: drop.spread.mean for group, drop in groups.items() if turned(drop).sign < 0}
     if not losing:
         return None
@@ -152,7 +163,9 @@ def cases(table: Table, done: Sequence[Line]) -> list[tuple[Line, Line]]:
     for line in done:
         rest = tuple(value for key, value in line.row.label.items() if key != CASE)
         by_case.setdefault(rest, {})[line.row.label[CASE].lower()] = line
-    return [(c["ideal"], c["standard"]) for c in by_case.values() if {"standard", "ideal"} <= set(c)]
+    return [
+        (c["ideal"], c["standard"]) for c in by_case.values() if {"standard", "ideal"} <= set(c)
+    ]
 
 
 def _case(table: Table, ideal: Line, standard: Line) -> str:
@@ -169,7 +182,9 @@ def _range(table: Table, done: Sequence[Line]) -> list[str]:
     key = table.columns[0] if table.columns else "wga"
     known = [(spread.mean, line) for line in done if (spread := line.spread(key))]
     if not known:
-        measures = f"What this table prints is not measured yet: `fedgroup run {table.name}` does it."
+        measures = (
+            f"What this table prints is not measured yet: `fedgroup run {table.name}` does it."
+        )
         return [measures] if done else []
     low, high = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
     kind = metric(key)

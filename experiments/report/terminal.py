@@ -36,9 +36,7 @@ def _written(files: Sequence[Path]) -> str:
     folders = {file.parent for file in files}
     if len(folders) == 1:
         return f"Written to {last.parent}: {', '.join(file.name for file in files)}"
-    return (
-        f"Written: {last}, and beside it a folder per table with its page, Markdown, LaTeX, CSV and figures"
-    )
+    return f"Written: {last}, and beside it a folder per table with its page, Markdown, LaTeX, CSV and figures"
 
 
 def _print_one(report: Report, console: Console) -> None:
@@ -48,7 +46,8 @@ def _print_one(report: Report, console: Console) -> None:
     grid = RichTable(title=escape(table.title), title_justify="left")
     for name in head:
         grid.add_column(
-            escape(name), justify="left" if name in table.rows[0].label or name == "notes" else "right"
+            escape(name),
+            justify="left" if name in table.rows[0].label or name == "notes" else "right",
         )
     for row in body:
         grid.add_row(*(escape(text) for text in row))
@@ -60,7 +59,9 @@ def _print_one(report: Report, console: Console) -> None:
 
 
 def _print_verdict(verdict: Verdict, console: Console) -> None:
-    grid = RichTable(*(escape(head) for head in verdict.head), title="Verdict", title_justify="left")
+    grid = RichTable(
+        *(escape(head) for head in verdict.head), title="Verdict", title_justify="left"
+    )
     for row in verdict.body:
         grid.add_row(*(escape(text) for text in row))
     console.print(grid)
@@ -72,9 +73,13 @@ def reportable(names: Sequence[str], load: Callable[[str], Table], results: Path
     """Tables of a report: the named ones, or for `all` every shipped one with a finished run."""
     if "all" not in names:
         tables = [load(name) for name in names]
-        doubled = [name for name, times in Counter(table.name for table in tables).items() if times > 1]
+        doubled = [
+            name for name, times in Counter(table.name for table in tables).items() if times > 1
+        ]
         if doubled:
-            raise FedgroupError(f"table {doubled[0]} is named twice: one report would overwrite the other")
+            raise FedgroupError(
+                f"table {doubled[0]} is named twice: one report would overwrite the other"
+            )
         return tables
     if len(names) > 1:
         raise FedgroupError("`all` stands for every table: give it alone, or name the tables")

@@ -45,7 +45,9 @@ def verdict(table: Table, lines: Sequence[Line], results: Path) -> Verdict | Non
     return Verdict(tuple(told), head, body)
 
 
-def _sentences(table: Table, judged: Sequence[Line], shown: Sequence[str], ranked: bool) -> list[str]:
+def _sentences(
+    table: Table, judged: Sequence[Line], shown: Sequence[str], ranked: bool
+) -> list[str]:
     subject = table.title.removeprefix("Audit of ")
     subject = f"{subject}: " if subject != table.title else ""
     told = [
@@ -156,7 +158,9 @@ def _twins(table: Table, judged: Sequence[Line], lines: Sequence[Line]) -> list[
         mine = [_accuracies(run) for run in line.runs]
         for other in _rivals(line, lines):
             if None not in mine and [_accuracies(run) for run in other.runs] == mine:
-                name = ", ".join(value for key, value in other.row.label.items() if key not in differing)
+                name = ", ".join(
+                    value for key, value in other.row.label.items() if key not in differing
+                )
                 settings.setdefault(name, []).append(_setting(line, table))
     return [
         f"The same numbers to the last digit as {name} in {len(found)} of {len(judged)} settings "

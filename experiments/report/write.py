@@ -46,7 +46,9 @@ def make(table: Table, results: Path, select: str) -> Report:
     finished(table, results)
     sentences, notes = summary(table, found), footer(table, found, results, select)
     judged = verdict(table, found, results)
-    return Report(table, results, select, found, sentences, notes, signal_rows(table, results), judged)
+    return Report(
+        table, results, select, found, sentences, notes, signal_rows(table, results), judged
+    )
 
 
 def write(table: Table, results: Path, select: str) -> list[Path]:
@@ -67,21 +69,28 @@ def write_all(reports: Sequence[Report], name: str = "") -> list[Path]:
         drawn, pictures, failed = figures(report)
         section = _section(report, pictures, failed)
         sections.append(section)
-        files += [*drawn, put(report.folder / f"{report.table.name}.html", page(section.title, [section]))]
+        files += [
+            *drawn,
+            put(report.folder / f"{report.table.name}.html", page(section.title, [section])),
+        ]
     if len(reports) > 1:
         words = overall([(report.table, report.lines) for report in reports])
         whole = page(f"{len(reports)} tables", sections, words)
         files.append(put(reports[0].results / "reports" / f"{name}.html", whole))
     problems = [problem for section in sections for problem in section.missing]
     if problems:
-        raise FedgroupError(f"{'; '.join(problems)}; everything else is written to {files[0].parent.parent}")
+        raise FedgroupError(
+            f"{'; '.join(problems)}; everything else is written to {files[0].parent.parent}"
+        )
     return files
 
 
 def _texts(report: Report) -> list[Path]:
     table, found = report.table, report.lines
     texts = {
-        "report.md": markdown(table, found, report.sentences, report.notes, report.signals, report.verdict),
+        "report.md": markdown(
+            table, found, report.sentences, report.notes, report.signals, report.verdict
+        ),
         f"{table.name}.tex": latex(table, found, report.notes[:2]),
         "summary.csv": summary_frame(table, report.results).to_csv(index=False),
         "runs.csv": frame(table, report.results).to_csv(index=False),
@@ -109,9 +118,13 @@ def figures(report: Report) -> tuple[list[Path], list[Picture], list[str]]:
             else:
                 for file in files:  # of other runs or another rule, drawn earlier
                     file.unlink(missing_ok=True)
-        except Exception as error:  # whatever it is, the other figures and the text are worth having
+        except (
+            Exception
+        ) as error:  # whatever it is, the other figures and the text are worth having
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            failed.append(f"the figure {name} of table {report.table.name} cannot be drawn ({reason})")
+            failed.append(
+                f"the figure {name} of table {report.table.name} cannot be drawn ({reason})"
+            )
     return drawn, pictures, failed
 
 

@@ -39,8 +39,12 @@ class Line:
     @property
     def values(self) -> dict[str, list[float]]:
         """Metric -> values of the finished seeds; empty where no seed has it."""
-        known = dict.fromkeys([*ACCURACIES, "asr", "asr_base", *(m for run in self.runs for m in run or ())])
-        return {metric: [run[metric] for run in self.runs if run and metric in run] for metric in known}
+        known = dict.fromkeys(
+            [*ACCURACIES, "asr", "asr_base", *(m for run in self.runs for m in run or ())]
+        )
+        return {
+            metric: [run[metric] for run in self.runs if run and metric in run] for metric in known
+        }
 
     def spread(self, metric: str) -> Spread | None:
         """Mean and std over finished seeds; None where there are none."""
@@ -80,7 +84,9 @@ def measured(experiment: Experiment, results: Path, select: str) -> Values | Non
     return values | _attack_success(experiment, results, select, chosen.get("asr"))
 
 
-def _attack_success(experiment: Experiment, results: Path, select: str, rate: float | None) -> Values:
+def _attack_success(
+    experiment: Experiment, results: Path, select: str, rate: float | None
+) -> Values:
     clean, values = experiment.reference(), {}
     base = None
     if clean is not None and (reference := result(clean, results)) is not None:
@@ -142,12 +148,20 @@ def frame(table: Table, results: Path) -> pd.DataFrame:
             found = result(experiment, results)
             for select in RULES if found else ():
                 values = measured(experiment, results, select) or {}
-                record = {**row.label, "seed": seed, "selection": select, "run": experiment.id, **values}
+                record = {
+                    **row.label,
+                    "seed": seed,
+                    "selection": select,
+                    "run": experiment.id,
+                    **values,
+                }
                 record["round"] = found["selection"][select].get("round")  # type: ignore[index]
                 if not is_baseline(row):
                     other = measured(baseline, results, select) or {}
                     record |= {
-                        f"{m}_drop": other[m] - values[m] for m in values if m in other and has_drop(m)
+                        f"{m}_drop": other[m] - values[m]
+                        for m in values
+                        if m in other and has_drop(m)
                     }
                 records.append(record)
     return pd.DataFrame(records)
@@ -159,7 +173,9 @@ def summary_frame(table: Table, results: Path) -> pd.DataFrame:
     for select in RULES:
         found = lines(table, results, select)
         known = [*ACCURACIES, *(["asr"] if attacked(table) else [])]
-        known = list(dict.fromkeys([*known, *(m for line in found for m in line.values if line.values[m])]))
+        known = list(
+            dict.fromkeys([*known, *(m for line in found for m in line.values if line.values[m])])
+        )
         for line in found:
             finished = sum(run is not None for run in line.runs)
             record: dict[str, Any] = {**line.row.label, "selection": select, "n": finished}

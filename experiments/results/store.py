@@ -52,5 +52,7 @@ def _json(path: Path, changed: int, size: int) -> Any:
 @lru_cache(maxsize=4096)
 def _seconds(folder: Path, changed: int, size: int) -> float:
     return sum(
-        float(row.get(part, 0.0)) for row in read_lines(folder, "timing") for part in (*SECONDS, *BESIDES)
+        float(row.get(part, 0.0))
+        for row in read_lines(folder, "timing")
+        for part in (*SECONDS, *BESIDES)
     )

@@ -22,7 +22,9 @@ def added(rows: Sequence["Row"], text: str, kind: Kind) -> list["Row"]:
     """
     chosen = parse(text, f"--{kind}")
     if not isinstance(chosen, str | dict):
-        raise FedgroupError(f"--{kind} '{text}' must be a name, an import path or a mapping with `use`")
+        raise FedgroupError(
+            f"--{kind} '{text}' must be a name, an import path or a mapping with `use`"
+        )
     made: dict[str, Row] = {}
     for row in rows:
         _refuse_other_kind(row, kind)
@@ -39,7 +41,9 @@ def added(rows: Sequence["Row"], text: str, kind: Kind) -> list["Row"]:
 
 def _refuse_other_kind(row: "Row", kind: Kind) -> None:
     if kind == "rule" and row.experiments[0].method is not None:
-        raise FedgroupError("--rule adds an aggregation rule, but this table trains centralized methods")
+        raise FedgroupError(
+            "--rule adds an aggregation rule, but this table trains centralized methods"
+        )
     if kind == "method" and row.experiments[0].method is None:
         raise FedgroupError("--method adds a centralized method, but this table trains federations")
 
@@ -53,6 +57,8 @@ def title(part: Any) -> str:
     if short_name(strategies.NAMES, type(part)) == "flower":
         name = part.strategy.rpartition(":")[2]
         settings = {**dict(part.options), **settings}
-        settings = {key: value for key, value in settings.items() if key not in ("strategy", "options")}
+        settings = {
+            key: value for key, value in settings.items() if key not in ("strategy", "options")
+        }
     chosen = ", ".join(f"{key}={value}" for key, value in settings.items())
     return f"{name} ({chosen})" if chosen else name

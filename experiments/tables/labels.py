@@ -13,7 +13,9 @@ BARE = re.compile(r"[\d.]+ ?%?|yes|no", re.IGNORECASE)
 def words(label: dict[str, str]) -> list[str]:
     """Values of a row's label; yes and no in a column about IID are spelt out."""
     return [
-        {"yes": "IID", "no": "non-IID"}.get(value.lower(), value) if key.upper().startswith("IID") else value
+        {"yes": "IID", "no": "non-IID"}.get(value.lower(), value)
+        if key.upper().startswith("IID")
+        else value
         for key, value in label.items()
     ]
 

@@ -31,7 +31,19 @@ from fedgroup.errors import FedgroupError, unknown
 from fedgroup.spec import merge, overrides, read
 
 KEYS = {
-    *("title", "note", "base", "scales", "scale", "rows", "vary", "columns", "probes", "seeds", "paper"),
+    *(
+        "title",
+        "note",
+        "base",
+        "scales",
+        "scale",
+        "rows",
+        "vary",
+        "columns",
+        "probes",
+        "seeds",
+        "paper",
+    ),
     "baseline",
 }
 
@@ -78,14 +90,18 @@ def names() -> list[str]:
     """Tables that ship with the project."""
     folder = resources.files("experiments") / "tables"
     return sorted(
-        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
     )
 
 
 def of_the_paper() -> list[str]:
     """Tables and figures of the paper, in its order."""
     found = [match for name in names() if (match := re.fullmatch(r"(figure|table)(\d+)", name))]
-    return [match[0] for match in sorted(found, key=lambda match: (match[1] != "table", int(match[2])))]
+    return [
+        match[0] for match in sorted(found, key=lambda match: (match[1] != "table", int(match[2])))
+    ]
 
 
 def _file(name: str) -> Path:
@@ -130,7 +146,10 @@ def load(
     if chosen and chosen not in scales:
         raise unknown(f"scale of {name}", chosen, scales)
     chain = _chain(chosen, scales, path.name)
-    layers = [("base", values.get("base") or {}), *((f"scale {link}", scales[link]) for link in chain)]
+    layers = [
+        ("base", values.get("base") or {}),
+        *((f"scale {link}", scales[link]) for link in chain),
+    ]
     if data is not None:
         layers.append(("--data", {"task": {"data": dict(data)}}))
     if own is not None:
@@ -233,7 +252,9 @@ def _chain(chosen: str, scales: dict[str, dict[str, Any]], where: str) -> list[s
     return chain
 
 
-def _variants(rows: Sequence[Mapping[str, Any]], vary: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _variants(
+    rows: Sequence[Mapping[str, Any]], vary: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Every row in every variant: labels joined, the variant's settings laid over the row's."""
     if not vary:
         return [dict(row) for row in rows]
@@ -282,4 +303,6 @@ def _paper(name: str | None, label: Mapping[str, str]) -> dict[tuple[str, ...], 
     if not name:
         return {}
     text = (resources.files("experiments") / "paper" / name).read_text(encoding="utf-8")
-    return {tuple(row[key] for key in label): dict(row) for row in csv.DictReader(text.splitlines())}
+    return {
+        tuple(row[key] for key in label): dict(row) for row in csv.DictReader(text.splitlines())
+    }

@@ -65,7 +65,9 @@ def insert(
             f"a run has one attack"
         )
     if how == "replace" and len(np.unique(bases)) < n:
-        raise FedgroupError("a base is drawn twice and cannot be replaced twice: use insert: append")
+        raise FedgroupError(
+            "a base is drawn twice and cannot be replaced twice: use insert: append"
+        )
     expected = (n, *train.bank.shape[1:])
     if images is not None and (images.dtype != torch.uint8 or tuple(images.shape) != expected):
         raise FedgroupError(
@@ -90,7 +92,9 @@ def insert(
     )
 
 
-def manifest(before: GroupedDataset, after: GroupedDataset, bases: Ints | None = None) -> dict[str, Any]:
+def manifest(
+    before: GroupedDataset, after: GroupedDataset, bases: Ints | None = None
+) -> dict[str, Any]:
     """JSON-able list of the poisons in `after`, made from the clean training set `before`.
 
     Each entry gives the base's index and group, the old and the new label, the poison's position in
@@ -101,7 +105,9 @@ def manifest(before: GroupedDataset, after: GroupedDataset, bases: Ints | None =
     positions = np.flatnonzero(after.poison)
     appended = len(after) > len(before)
     if bases is not None and len(bases) != len(positions):
-        raise FedgroupError(f"{len(bases)} bases given for {len(positions)} poisons: give one for each")
+        raise FedgroupError(
+            f"{len(bases)} bases given for {len(positions)} poisons: give one for each"
+        )
     if bases is None:
         known = positions if not appended else _by_row(before, after.row[positions])
     else:
@@ -118,7 +124,11 @@ def manifest(before: GroupedDataset, after: GroupedDataset, bases: Ints | None =
         }
         for base, position, digest in zip(known, positions, hashes, strict=True)
     ]
-    return {"insert": "append" if appended else "replace", "count": len(poisons), "poisons": poisons}
+    return {
+        "insert": "append" if appended else "replace",
+        "count": len(poisons),
+        "poisons": poisons,
+    }
 
 
 def _by_row(before: GroupedDataset, rows: Ints) -> Ints:

@@ -61,7 +61,9 @@ class Backdoor:
         train = splits.train
         bases = self.bases(train, rng)
         images = self.stamp(train.pixels(bases))
-        return splits._replace(train=insert(train, bases, bad_class(train.info), images, self.insert))
+        return splits._replace(
+            train=insert(train, bases, bad_class(train.info), images, self.insert)
+        )
 
     def success(self, predict: Predict, splits: Splits, rng: np.random.Generator) -> Counts:
         """Count the test images of class y_src that the trigger turns wrong, of those right without it.
@@ -78,7 +80,9 @@ class Backdoor:
             part = right.take(np.arange(start, min(start + CHUNK, len(right))))
             predicted = predict(self._stamped(part))
             hit = predicted != part.y
-            wins += Counts.of(hit.astype(np.int64), np.ones(len(part), np.int64), part.group, groups)
+            wins += Counts.of(
+                hit.astype(np.int64), np.ones(len(part), np.int64), part.group, groups
+            )
         return wins
 
     def stamp(self, images: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,11 @@ def poison_count(fraction: float, train: GroupedDataset) -> int:
     clean = int((~train.poison).sum())
     count = math.floor(fraction * clean + 1e-9)
     if count < 1:
-        remedy = f"use at least {_digits(1 / clean, math.ceil):.3g}" if clean else "give the split samples"
+        remedy = (
+            f"use at least {_digits(1 / clean, math.ceil):.3g}"
+            if clean
+            else "give the split samples"
+        )
         raise FedgroupError(
             f"a fraction of {fraction:g} of {clean} training samples is no poison at all: {remedy}"
         )

@@ -23,7 +23,9 @@ class Attackers:
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction < 1:
-            raise FedgroupError(f"fraction of malicious clients must lie in [0, 1), got {self.fraction}")
+            raise FedgroupError(
+                f"fraction of malicious clients must lie in [0, 1), got {self.fraction}"
+            )
         if self.among != "any" and not self.fraction:
             raise FedgroupError(
                 f"among: {self.among} chooses malicious clients, but their fraction is 0: set it too"
@@ -51,7 +53,9 @@ class Attackers:
         return holds if self.among == "holders" else ~holds
 
 
-def deal(shards: Sequence[Ints], train: GroupedDataset, attackers: Attackers, seed: int) -> list[Ints]:
+def deal(
+    shards: Sequence[Ints], train: GroupedDataset, attackers: Attackers, seed: int
+) -> list[Ints]:
     """Add the poisons to the clean shards: to all clients, or to the malicious ones alone.
 
     Clean samples stay where they are, so that a run and its clean reference share their partition. Poisons

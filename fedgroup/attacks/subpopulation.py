@@ -80,4 +80,6 @@ class Subpopulation:
         test = splits.test
         target = test.keep(np.isin(test.group, self.target_groups(splits.train)))
         wrong = (predict(target) != target.y).astype(np.int64)
-        return Counts.of(wrong, np.ones(len(target), np.int64), target.group, len(target.info.groups))
+        return Counts.of(
+            wrong, np.ones(len(target), np.int64), target.group, len(target.info.groups)
+        )

@@ -20,7 +20,9 @@ def three_splits(data: Any) -> None:
         f"load() gave {type(splits).__name__}, expected Splits(train, val, test)"
     )
     for name, split in zip(Splits._fields, splits, strict=True):
-        assert isinstance(split, GroupedDataset), f"{name} is {type(split).__name__}, expected GroupedDataset"
+        assert isinstance(split, GroupedDataset), (
+            f"{name} is {type(split).__name__}, expected GroupedDataset"
+        )
         assert len(split), f"the {name} split has no samples"
         assert split.info == splits.train.info, (
             f"info of {name} differs from that of train: share one GroupInfo"
@@ -32,7 +34,9 @@ def pictures(data: Any) -> None:
     sizes = set()
     for name, split in zip(Splits._fields, data.load(), strict=True):
         bank = split.bank
-        assert bank.dtype == torch.uint8, f"the bank of {name} is {bank.dtype}: store pictures as torch.uint8"
+        assert bank.dtype == torch.uint8, (
+            f"the bank of {name} is {bank.dtype}: store pictures as torch.uint8"
+        )
         assert bank.ndim == 4 and bank.shape[3] == 3, (
             f"the bank of {name} has shape {tuple(bank.shape)}, expected (M, H, W, 3)"
         )
@@ -79,7 +83,9 @@ def tiers(data: Any) -> None:
     unknown = set(info.tiers) - {"LRG-1", "LRG-2", "HRG"}
     assert not unknown, f"unknown tier {sorted(unknown)}: name them LRG-1, LRG-2 and HRG"
     missing = [info.groups[group] for group in named if test[group] == 0]
-    assert not missing, f"no test sample of {', '.join(missing)}: WGA would not see it; move some to test"
+    assert not missing, (
+        f"no test sample of {', '.join(missing)}: WGA would not see it; move some to test"
+    )
     counts = splits.train.group_counts().tolist()
     assert not info.train_counts or list(info.train_counts) == counts, (
         f"train_counts {list(info.train_counts)}, the training split holds {counts}: they weight ACC"
@@ -90,8 +96,12 @@ def identity(data: Any) -> None:
     """Every sample has an index of its own, none is marked as poison, and no picture is in two splits."""
     splits = data.load()
     for name, split in zip(Splits._fields, splits, strict=True):
-        assert len(np.unique(split.index)) == len(split), f"an index occurs twice in {name}: use 0, 1, 2, ..."
-        assert not split.poison.any(), f"{int(split.poison.sum())} samples of {name} are marked as poison"
+        assert len(np.unique(split.index)) == len(split), (
+            f"an index occurs twice in {name}: use 0, 1, 2, ..."
+        )
+        assert not split.poison.any(), (
+            f"{int(split.poison.sum())} samples of {name} are marked as poison"
+        )
     for one, two in ((0, 1), (0, 2), (1, 2)):
         a, b = splits[one], splits[two]
         shared = np.intersect1d(a.row, b.row) if a.bank is b.bank else ()
@@ -108,7 +118,9 @@ def loads_repeat(data: Any) -> None:
                 f"{column} of {name} differs between two loads: draw from fedgroup.seeding.rng(seed, ...)"
             )
         few = np.unique(np.linspace(0, len(one) - 1, SAMPLES).astype(np.int64))
-        assert torch.equal(one.pixels(few), two.pixels(few)), f"pictures of {name} differ between two loads"
+        assert torch.equal(one.pixels(few), two.pixels(few)), (
+            f"pictures of {name} differ between two loads"
+        )
 
 
 def normalisation(data: Any) -> None:
@@ -117,7 +129,9 @@ def normalisation(data: Any) -> None:
     assert len(info.mean) == len(info.std) == 3, (
         f"mean {info.mean} and std {info.std}: give three values each"
     )
-    assert all(0 <= value <= 1 for value in info.mean), f"mean {info.mean}: pictures count from 0 to 1"
+    assert all(0 <= value <= 1 for value in info.mean), (
+        f"mean {info.mean}: pictures count from 0 to 1"
+    )
     assert all(0 < value <= 1 for value in info.std), f"std {info.std}: must lie in (0, 1]"
 
 

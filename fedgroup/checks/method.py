@@ -52,7 +52,9 @@ def _train(method: Any, asked: Task, folder: Path, stop: int | None = None) -> _
     with open_run(folder, {"task": asked.to_json()}) as run:
         found = run.resume()
         _stop_after(run, stop)
-        trainer = Trainer(run, asked, prepared_splits(asked), device, getattr(method, "eval_every", 1), found)
+        trainer = Trainer(
+            run, asked, prepared_splits(asked), device, getattr(method, "eval_every", 1), found
+        )
         method.run(trainer.splits, trainer)
         assert trainer.finished, (
             "run() ended without a final model: call trainer.train() or use up trainer.epochs()"
@@ -144,14 +146,20 @@ def inputs_untouched(method: Any) -> None:
 def test_is_not_touched(method: Any) -> None:
     """Another test split changes neither losses nor selections."""
     differs = _differs(_alone(method, task()), _alone(method, task(other_test=True)))
-    assert differs is None, f"another test split changes the {differs}: use splits.train and splits.val alone"
+    assert differs is None, (
+        f"another test split changes the {differs}: use splits.train and splits.val alone"
+    )
 
 
 def marks_find_nothing(method: Any) -> None:
     """Other poison marks on the same samples do not change what is found."""
     one, two = _alone(method, task()), _alone(method, task(unmarked=True))
     for kind in sorted({*one.found, *two.found}):
-        equal = kind in one.found and kind in two.found and np.array_equal(one.found[kind], two.found[kind])
+        equal = (
+            kind in one.found
+            and kind in two.found
+            and np.array_equal(one.found[kind], two.found[kind])
+        )
         assert equal, f"what it finds ({kind}) depends on poison marks, which no defender has"
 
 

@@ -23,13 +23,19 @@ def disjoint_positions(partition: Any) -> None:
     """Every client gets positions that exist, no sample is dealt twice, and no client is empty."""
     train = _train()
     parts = partition.assign(train, 0)
-    assert isinstance(parts, list | tuple), f"assign() gave {type(parts).__name__}, expected a list of arrays"
+    assert isinstance(parts, list | tuple), (
+        f"assign() gave {type(parts).__name__}, expected a list of arrays"
+    )
     for client, part in enumerate(parts):
         assert isinstance(part, np.ndarray), (
             f"client {client} got a {type(part).__name__}: give a numpy array"
         )
-        assert part.dtype == np.int64, f"client {client}: positions are {part.dtype}, expected int64"
-        assert np.array_equal(part, np.sort(part)), f"client {client}: positions are not sorted: sort them"
+        assert part.dtype == np.int64, (
+            f"client {client}: positions are {part.dtype}, expected int64"
+        )
+        assert np.array_equal(part, np.sort(part)), (
+            f"client {client}: positions are not sorted: sort them"
+        )
     try:
         validate(parts, len(train), complete=False)
     except FedgroupError as error:
@@ -39,7 +45,9 @@ def disjoint_positions(partition: Any) -> None:
 def seeds_repeat(partition: Any) -> None:
     """Equal seeds give equal clients."""
     one, two = (partition.assign(_train(), 0) for _ in range(2))
-    equal = len(one) == len(two) and all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+    equal = len(one) == len(two) and all(
+        np.array_equal(a, b) for a, b in zip(one, two, strict=True)
+    )
     assert equal, 'two equal calls differ: draw from fedgroup.seeding.rng(seed, "partition", ...)'
 
 

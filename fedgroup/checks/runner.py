@@ -28,12 +28,16 @@ def frozen_settings(component: Any) -> None:
     """Its settings cannot change under a run: it is a frozen dataclass."""
     params: Any = getattr(type(component), "__dataclass_params__", None)
     name = type(component).__name__
-    assert params is not None, f"{name} is not a dataclass: decorate it with @dataclass(frozen=True)"
+    assert params is not None, (
+        f"{name} is not a dataclass: decorate it with @dataclass(frozen=True)"
+    )
     assert params.frozen, f"the fields of {name} can be set: use @dataclass(frozen=True)"
     try:
         hash(component)
     except TypeError as error:
-        raise AssertionError(f"it has no hash ({error}): use tuples and numbers as settings") from None
+        raise AssertionError(
+            f"it has no hash ({error}): use tuples and numbers as settings"
+        ) from None
 
 
 def nonsense_refused(component: Any, use: Callable[[Any], object]) -> None:

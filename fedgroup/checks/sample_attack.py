@@ -34,14 +34,18 @@ def training_part_only(attack: Any) -> None:
             f"poison() wrote to the {name} split it was given ({changed}): return a new one"
         )
     for name, before, now in zip(("val", "test"), held[1:], made[1:], strict=True):
-        assert same(now, before) is None, f"the {name} split is no longer clean: poison splits.train alone"
+        assert same(now, before) is None, (
+            f"the {name} split is no longer clean: poison splits.train alone"
+        )
 
 
 def poisons_are_marked(attack: Any) -> None:
     """There are poisons, each is marked, and every unmarked sample is as it was."""
     clean, made = _clean().train, _poisoned(attack, _clean()).train
     assert made.poison.dtype == np.bool_, f"poison marks are {made.poison.dtype}, expected bool"
-    assert made.poison.any(), "no sample is marked as poison: add them with fedgroup.attacks.attack.insert"
+    assert made.poison.any(), (
+        "no sample is marked as poison: add them with fedgroup.attacks.attack.insert"
+    )
     kept = made.keep(~made.poison)
     assert np.isin(kept.index, clean.index).all(), (
         "samples with a new index are not marked as poison: use insert"
@@ -50,7 +54,9 @@ def poisons_are_marked(attack: Any) -> None:
         np.searchsorted(clean.index, kept.index)
     )  # a clean split is in the order of its index
     changed = same(kept, content(before))
-    assert changed is None, f"samples that are not marked as poison differ in {changed} from the clean ones"
+    assert changed is None, (
+        f"samples that are not marked as poison differ in {changed} from the clean ones"
+    )
     lost = set(clean.index.tolist()) - set(made.index.tolist())
     assert not lost, f"{len(lost)} clean samples are gone: use insert with append or replace"
 
@@ -59,7 +65,12 @@ def identity_is_kept(attack: Any) -> None:
     """Columns fit together, no index occurs twice, and labels and groups are in range."""
     made = _poisoned(attack, _clean()).train
     info, size = made.info, len(made)
-    for name, dtype in (("y", np.int64), ("group", np.int64), ("row", np.int64), ("index", np.int64)):
+    for name, dtype in (
+        ("y", np.int64),
+        ("group", np.int64),
+        ("row", np.int64),
+        ("index", np.int64),
+    ):
         column = getattr(made, name)
         assert column.shape == (size,), f"{name} has shape {column.shape}, expected ({size},)"
         assert column.dtype == dtype, f"{name} is {column.dtype}, expected {np.dtype(dtype)}"
@@ -80,9 +91,13 @@ def seeds_repeat(attack: Any) -> None:
     clean = _clean()
     one, two = _poisoned(attack, clean), _poisoned(attack, clean)
     differs = same(two.train, content(one.train))
-    assert differs is None, f"two equal calls differ in {differs}: draw from the generator that is passed in"
+    assert differs is None, (
+        f"two equal calls differ in {differs}: draw from the generator that is passed in"
+    )
     first, second = (_success(attack, one, _zeros) for _ in range(2))
-    assert first == second, f"two equal calls count {first} and {second}: use the generator that is passed in"
+    assert first == second, (
+        f"two equal calls count {first} and {second}: use the generator that is passed in"
+    )
 
 
 def success_is_counted(attack: Any) -> None:
@@ -97,7 +112,9 @@ def success_is_counted(attack: Any) -> None:
             f"wins {found.correct} of {found.total}: a group has more wins than samples that count"
         )
     counted = [sum(_success(attack, made, predict).total) for predict in (_zeros, _ones, _labels)]
-    assert any(counted), "no test sample counts for any model: success() must count the attacked ones"
+    assert any(counted), (
+        "no test sample counts for any model: success() must count the attacked ones"
+    )
 
 
 def poisoned_data_refused(attack: Any) -> None:
@@ -107,7 +124,9 @@ def poisoned_data_refused(attack: Any) -> None:
         _poisoned(attack, made, 1)
     except FedgroupError:
         return
-    raise AssertionError("poisons were put into a poisoned set: add them with insert, which refuses it")
+    raise AssertionError(
+        "poisons were put into a poisoned set: add them with insert, which refuses it"
+    )
 
 
 def settings_are_checked(attack: Any) -> None:

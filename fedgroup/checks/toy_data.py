@@ -67,7 +67,9 @@ class WrongLabels:
         train = splits.train
         wrong: Bools = np.arange(len(train)) % 10 == 0
         marked = np.roll(wrong, 5) if self.unmarked else wrong
-        return splits._replace(train=replace(train, y=np.where(wrong, 1 - train.y, train.y), poison=marked))
+        return splits._replace(
+            train=replace(train, y=np.where(wrong, 1 - train.y, train.y), poison=marked)
+        )
 
     def success(self, predict: object, splits: Splits, rng: np.random.Generator) -> Counts:
         """Not measured."""
@@ -101,7 +103,9 @@ class TinyModel:
 
 def content(split: GroupedDataset) -> dict[str, np.ndarray]:
     """Copies of a split's columns and of every picture it shows, by name."""
-    columns = {name: getattr(split, name).copy() for name in ("row", "y", "group", "poison", "index")}
+    columns = {
+        name: getattr(split, name).copy() for name in ("row", "y", "group", "poison", "index")
+    }
     return columns | {"pictures": split.pixels(np.arange(len(split))).cpu().numpy().copy()}
 
 

@@ -37,13 +37,19 @@ def shape_and_dtype(attack: Any) -> None:
     """forge() gives one float32 delta (P,) per attacker, and the state is named arrays."""
     state = attack.init(SIZE)
     forged, new = _forge(attack, state)
-    assert len(forged) == ATTACKERS, f"{len(forged)} deltas for {ATTACKERS} attackers: give one for each"
+    assert len(forged) == ATTACKERS, (
+        f"{len(forged)} deltas for {ATTACKERS} attackers: give one for each"
+    )
     for number, delta in enumerate(forged):
         assert delta.shape == (SIZE,), f"delta {number} has shape {delta.shape}, expected ({SIZE},)"
         assert delta.dtype == np.float32, f"delta {number} is {delta.dtype}: give float32"
     for given in (state, new):
-        assert isinstance(given, dict), f"the state is {type(given).__name__}: give a dict of named arrays"
-        wrong = [name for name, value in given.items() if not isinstance(value, np.ndarray | np.generic)]
+        assert isinstance(given, dict), (
+            f"the state is {type(given).__name__}: give a dict of named arrays"
+        )
+        wrong = [
+            name for name, value in given.items() if not isinstance(value, np.ndarray | np.generic)
+        ]
         assert not wrong, f"state {', '.join(wrong)} is no array: give named numpy arrays"
 
 
@@ -93,7 +99,9 @@ def no_attackers(attack: Any) -> None:
     state = attack.init(SIZE)
     held = _copy(state)
     forged, new = attack.forge(state, [], _round(0)[1], rng(0, "forge", 0), list(range(HONEST)))
-    assert list(forged) == [], f"{len(forged)} deltas for no attackers: return [] and the state as it is"
+    assert list(forged) == [], (
+        f"{len(forged)} deltas for no attackers: return [] and the state as it is"
+    )
     assert set(new) == set(held) and all(np.array_equal(new[name], held[name]) for name in held), (
         "the state changed in a round without attackers: return it as it is"
     )

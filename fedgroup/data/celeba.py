@@ -74,7 +74,9 @@ class CelebA:
         unique(names, "image", files[0])
         group = 2 * y + a
         check_counts("celeba", counts(group, split, 4), COUNTS, {}, self.allow_variant)
-        images = next((folder / sub for sub in IMAGES if (folder / sub).is_dir()), folder / IMAGES[-1])
+        images = next(
+            (folder / sub for sub in IMAGES if (folder / sub).is_dir()), folder / IMAGES[-1]
+        )
         paths = [images / name for name in names]
         key = f"{file_hash(*files)}-{place_hash(folder)}"
         whole = Listing(paths, y, group, split, f"{dialect} in {folder}", key)
@@ -83,7 +85,9 @@ class CelebA:
     def load(self, progress: Progress = no_progress) -> Splits:
         """Map the bank, decoding it first where it is not cached."""
         tag = "all" if self.fraction == 1 else f"{self.fraction!r}s{self.subset_seed}"
-        return load_bank(self.listing(), INFO, self.size, crop_and_resize(178, self.size), tag, progress)
+        return load_bank(
+            self.listing(), INFO, self.size, crop_and_resize(178, self.size), tag, progress
+        )
 
     def metadata_files(self) -> list[Path]:
         """The files that list the samples."""
@@ -94,7 +98,9 @@ class CelebA:
         train = np.flatnonzero(split == 0)
         kept = int(self.fraction * len(train) + 1e-9)
         if kept == 0:
-            raise FedgroupError(f"celeba: {self.fraction:g} of {len(train)} training images is none")
+            raise FedgroupError(
+                f"celeba: {self.fraction:g} of {len(train)} training images is none"
+            )
         if kept < len(train):
             train = rng(self.subset_seed, "celeba", "subset").choice(train, kept, replace=False)
         return np.sort(np.concatenate([train, np.flatnonzero(split != 0)]))
@@ -136,7 +142,12 @@ def _lines(path: Path) -> list[str]:
 
 
 def _pick(
-    lines: Sequence[str], at: int, head: Sequence[str], sep: str | None, names: Sequence[str], path: Path
+    lines: Sequence[str],
+    at: int,
+    head: Sequence[str],
+    sep: str | None,
+    names: Sequence[str],
+    path: Path,
 ) -> Columns:
     """Columns `names` of the rows in lines[at:]. 40 attributes of 202,599 faces would fill 700 MB."""
     picked: Columns = {name: [] for name in head}
@@ -168,11 +179,15 @@ def _official(folder: Path) -> Table:
     path, where = folder / "list_attr_celeba.txt", folder / "list_eval_partition.txt"
     lines = _lines(path)
     if len(lines) < 3 or not re.fullmatch("[0-9]+", lines[0].strip()):
-        raise FedgroupError(f"{path} does not start with the number of images: is it the original file?")
+        raise FedgroupError(
+            f"{path} does not start with the number of images: is it the original file?"
+        )
     columns = _pick(lines, 2, ["image_id", *lines[1].split()], None, ATTRIBUTES, path)
     found = len(columns["image_id"])
     if found != int(lines[0]):
-        raise FedgroupError(f"{path} announces {lines[0].strip()} images but lists {found}: truncated?")
+        raise FedgroupError(
+            f"{path} announces {lines[0].strip()} images but lists {found}: truncated?"
+        )
     return _joined(columns, path, _pick(_lines(where), 0, PARTS, None, PARTS, where), where)
 
 
@@ -187,9 +202,16 @@ def _joined(columns: Columns, path: Path, parts: Columns, where: Path) -> Table:
     code = dict(zip(parts["image_id"], splits(parts, "partition", where), strict=True))
     missing = [name for name in columns["image_id"] if name not in code]
     if missing:
-        raise FedgroupError(f"{where} lacks {len(missing)} images of {path.name}, e.g. {missing[0]}")
+        raise FedgroupError(
+            f"{where} lacks {len(missing)} images of {path.name}, e.g. {missing[0]}"
+        )
     split = np.array([code[name] for name in columns["image_id"]], np.int64)
-    return columns["image_id"], _binary(columns, "Blond_Hair", path), _binary(columns, "Male", path), split
+    return (
+        columns["image_id"],
+        _binary(columns, "Blond_Hair", path),
+        _binary(columns, "Male", path),
+        split,
+    )
 
 
 def _merged(folder: Path) -> Table:
@@ -209,7 +231,12 @@ def _short(folder: Path) -> Table:
     path = folder / "metadata_celeba.csv"
     columns = _csv_columns(path, ("filename", "split", "y", "a"))
     names = [Path(name).name for name in columns["filename"]]
-    return names, _binary(columns, "y", path), _binary(columns, "a", path), splits(columns, "split", path)
+    return (
+        names,
+        _binary(columns, "y", path),
+        _binary(columns, "a", path),
+        splits(columns, "split", path),
+    )
 
 
 DIALECTS: list[tuple[str, tuple[str, ...], Callable[[Path], Table]]] = [

@@ -58,14 +58,18 @@ def decode(path: Path, transform: Transform) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):  # PIL would clip these to white
-                raise FedgroupError(f"image {path} has more than 8 bits ({image.mode}): convert it to 8 bits")
+                raise FedgroupError(
+                    f"image {path} has more than 8 bits ({image.mode}): convert it to 8 bits"
+                )
             return np.asarray(transform(image.convert("RGB")), np.uint8)
     except FedgroupError:
         raise
     except Image.DecompressionBombError as error:
         raise FedgroupError(f"image {path} is too large to decode ({error}): shrink it") from error
     except FileNotFoundError as error:
-        raise FedgroupError(f"image {path} is missing: restore it, or fetch the data set again") from error
+        raise FedgroupError(
+            f"image {path} is missing: restore it, or fetch the data set again"
+        ) from error
     except BROKEN as error:
         raise FedgroupError(
             f"image {path} is truncated or not an image ({error}): restore it, or fetch the data set again"

@@ -77,6 +77,10 @@ def unpack(archive: Path, folder: Path) -> None:
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         archive.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
-        raise FedgroupError(f"{archive.name} is damaged ({reason}): it was removed, run again") from error
+        raise FedgroupError(
+            f"{archive.name} is damaged ({reason}): it was removed, run again"
+        ) from error
     except OSError as error:  # a full disk, say: the archive itself may be good
-        raise FedgroupError(f"cannot unpack {archive.name} into {folder} ({error.strerror})") from error
+        raise FedgroupError(
+            f"cannot unpack {archive.name} into {folder} ({error.strerror})"
+        ) from error

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fedgroup.data.drawn_scenes import backgrounds, blend, chance, colour, finish, per_image, uniform
+from fedgroup.data.drawn_scenes import (
+    backgrounds,
+    blend,
+    chance,
+    colour,
+    finish,
+    per_image,
+    uniform,
+)
 
 SEPARATION = 1.3
 """How far apart the two classes' latents are, in units of the table below."""
@@ -56,7 +64,9 @@ def class_latents(generator: torch.Generator, y: Tensor) -> dict[str, Tensor]:
     }
 
 
-def render(generator: torch.Generator, latents: Mapping[str, Tensor], water: Tensor, size: int) -> Tensor:
+def render(
+    generator: torch.Generator, latents: Mapping[str, Tensor], water: Tensor, size: int
+) -> Tensor:
     """Pictures (n, S, S, 3) uint8 of birds with the given latents on land or `water` (n,) scenes."""
     drawn = max(size, CANVAS)
     image = backgrounds(generator, water, drawn)
@@ -86,7 +96,9 @@ class Canvas:
         dx, dy = x1 - x0, y1 - y0
         length = (dx * dx + dy * dy).clamp(min=1e-6)
         along = (((self.x - x0) * dx + (self.y - y0) * dy) / length).clamp(0, 1)
-        distance = torch.sqrt((self.x - x0 - along * dx) ** 2 + (self.y - y0 - along * dy) ** 2 + 1e-9)
+        distance = torch.sqrt(
+            (self.x - x0 - along * dx) ** 2 + (self.y - y0 - along * dy) ** 2 + 1e-9
+        )
         radius = radii[0] + (radii[1] - radii[0]) * along
         return torch.sigmoid((radius - distance) * self.sharpness)
 
@@ -103,7 +115,9 @@ def _canvas(generator: torch.Generator, n: int, size: int) -> Canvas:
     return Canvas((cos * x + sin * y) * mirror, cos * y - sin * x, size * 0.75 * scale)
 
 
-def _parts(generator: torch.Generator, latents: Mapping[str, Tensor], size: int) -> dict[str, Tensor]:
+def _parts(
+    generator: torch.Generator, latents: Mapping[str, Tensor], size: int
+) -> dict[str, Tensor]:
     """Masks (n, S, S) of the bird's parts, in painting order."""
     n = len(latents["neck"])
     canvas = _canvas(generator, n, size)

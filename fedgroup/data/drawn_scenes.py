@@ -110,7 +110,9 @@ def _trunk(generator: torch.Generator, image: Tensor, water: Tensor) -> Tensor:
     here = per_image(chance(generator, n, 0.7) & ~water)
     mask = torch.sigmoid((width - (x - centre - slant * y).abs()) * 40) * here
     bark = colour(
-        uniform(generator, n, 0.05, 0.1), uniform(generator, n, 0.3, 0.6), uniform(generator, n, 0.15, 0.4)
+        uniform(generator, n, 0.05, 0.1),
+        uniform(generator, n, 0.3, 0.6),
+        uniform(generator, n, 0.15, 0.4),
     )
     return blend(image, mask, bark)
 

@@ -62,7 +62,9 @@ class Fashion:
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
-            raise FedgroupError(f"fashion comes in sizes {' and '.join(map(str, SIZES))}, not {self.size}")
+            raise FedgroupError(
+                f"fashion comes in sizes {' and '.join(map(str, SIZES))}, not {self.size}"
+            )
         if self.seed < 0:
             raise FedgroupError(f"the data seed must be at least 0, got {self.seed}")
 
@@ -87,7 +89,9 @@ class Fashion:
             )
         return read_bank(folder)
 
-    def _paint(self, images: NDArray[np.uint8], chosen: Ints, group: Ints) -> Iterator[NDArray[np.uint8]]:
+    def _paint(
+        self, images: NDArray[np.uint8], chosen: Ints, group: Ints
+    ) -> Iterator[NDArray[np.uint8]]:
         for number, start in enumerate(range(0, len(chosen), CHUNK)):
             part = slice(start, start + CHUNK)
             generator = torch.Generator().manual_seed(torch_seed(self.seed, "fashion", number))
@@ -105,7 +109,9 @@ def find(root: str) -> Path:
         places = [Path(given).expanduser()] if given else []
         places += [Path("data"), cache_dir() / "fashion", DEBIAN]
     candidates = [
-        place / sub for place in places for sub in ("", "FashionMNIST/raw", "fashion", "fashion-mnist")
+        place / sub
+        for place in places
+        for sub in ("", "FashionMNIST/raw", "fashion", "fashion-mnist")
     ]
     partial = None
     for folder in candidates:
@@ -131,7 +137,9 @@ def _fingerprint(folder: Path) -> str:
     try:
         return file_hash(*paths)
     except OSError as error:
-        raise FedgroupError(f"the files in {folder} cannot be read ({error}): check their rights") from error
+        raise FedgroupError(
+            f"the files in {folder} cannot be read ({error}): check their rights"
+        ) from error
 
 
 def read_idx(path: Path, magic: int, items: int | None) -> NDArray[np.uint8]:
@@ -142,7 +150,9 @@ def read_idx(path: Path, magic: int, items: int | None) -> NDArray[np.uint8]:
         raise FedgroupError(f"{path} is damaged or truncated ({error}): fetch it again") from error
     found = int.from_bytes(data[:4], "big") if len(data) >= 4 else -1
     if found != magic:
-        raise FedgroupError(f"{path} starts with {found}, an idx file of this kind with {magic}: wrong file?")
+        raise FedgroupError(
+            f"{path} starts with {found}, an idx file of this kind with {magic}: wrong file?"
+        )
     dims = magic & 0xFF
     shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dims)]
     body = data[4 + 4 * dims :]
@@ -155,7 +165,9 @@ def read_idx(path: Path, magic: int, items: int | None) -> NDArray[np.uint8]:
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
-def read_garments(folder: Path, counted: bool = True) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def read_garments(
+    folder: Path, counted: bool = True
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """All images (N, 28, 28) and labels (N,) of both parts."""
     parts = {}
     for name, (magic, items) in FILES.items():
@@ -166,9 +178,13 @@ def read_garments(folder: Path, counted: bool = True) -> tuple[NDArray[np.uint8]
     train, train_y, test, test_y = parts.values()
     for images, labels in ((train, train_y), (test, test_y)):
         if images.shape[1:] != (28, 28) or len(images) != len(labels):
-            raise FedgroupError(f"{folder}: images {images.shape} do not match labels {labels.shape}")
+            raise FedgroupError(
+                f"{folder}: images {images.shape} do not match labels {labels.shape}"
+            )
         if len(labels) and labels.max() > 9:
-            raise FedgroupError(f"{folder}: label {labels.max()} is none of 0..9: fetch the files again")
+            raise FedgroupError(
+                f"{folder}: label {labels.max()} is none of 0..9: fetch the files again"
+            )
     return np.concatenate([train, test]), np.concatenate([train_y, test_y])
 
 
@@ -195,12 +211,17 @@ def dress(generator: torch.Generator, garments: Tensor, water: Tensor, size: int
     zoom = uniform(generator, n, 1.05, 1.35)  # garment grid per picture: above 1 leaves a margin
     place = torch.zeros(n, 2, 3)
     place[:, 0, 0], place[:, 1, 1] = zoom * mirror, zoom
-    place[:, 0, 2], place[:, 1, 2] = uniform(generator, n, -0.15, 0.15), uniform(generator, n, -0.15, 0.15)
+    place[:, 0, 2], place[:, 1, 2] = (
+        uniform(generator, n, -0.15, 0.15),
+        uniform(generator, n, -0.15, 0.15),
+    )
     where = torch.nn.functional.affine_grid(place, [n, 1, size, size], align_corners=False)
     grey = torch.nn.functional.grid_sample(
         garments[:, None].to(torch.float32) / 255, where, align_corners=False
     )
     cover = (grey * 6).clamp(0, 1)
-    dye = colour(uniform(generator, n, 0, 1), uniform(generator, n, 0, 0.6), uniform(generator, n, 0.5, 1))
+    dye = colour(
+        uniform(generator, n, 0, 1), uniform(generator, n, 0, 0.6), uniform(generator, n, 0.5, 1)
+    )
     image = image * (1 - cover) + cover * dye[:, :, None, None] * (0.25 + 0.75 * grey)
     return finish(generator, image, 0.04)

@@ -36,7 +36,9 @@ class Folder:
     def __post_init__(self) -> None:
         check_size("folder", self.size)
         if self.name and not re.fullmatch(r"[\w][\w .-]*", self.name):
-            raise FedgroupError(f"folder: name must be letters, digits, space, '-', '_', '.': '{self.name}'")
+            raise FedgroupError(
+                f"folder: name must be letters, digits, space, '-', '_', '.': '{self.name}'"
+            )
 
     def listing(self) -> tuple[Listing, GroupInfo]:
         """Read and check the metadata; no picture is opened."""
@@ -59,7 +61,9 @@ class Folder:
             if not sum(sizes):
                 raise FedgroupError(f"{path} has no rows of split {part}")
         unseen = [
-            names[g] for g, n in enumerate(found["train"]) if not n and found["val"][g] + found["test"][g]
+            names[g]
+            for g, n in enumerate(found["train"])
+            if not n and found["val"][g] + found["test"][g]
         ]
         if unseen:
             raise FedgroupError(
@@ -67,7 +71,9 @@ class Folder:
                 f"some to split train, or leave the group out"
             )
         if len(classes) < 2:
-            raise FedgroupError(f"{path} has a single class y = {classes[0]}: two or more are needed")
+            raise FedgroupError(
+                f"{path} has a single class y = {classes[0]}: two or more are needed"
+            )
         paths = [root / "images" / name for name in columns["file"]]
         key = f"{file_hash(path)}-{place_hash(root)}"
         listing = Listing(paths, y, group, split, "metadata.csv", key)

@@ -117,5 +117,7 @@ def read_bank(folder: Path) -> Splits:
     parts = []
     for code in range(3):
         row = np.flatnonzero(columns["split"] == code)
-        parts.append(GroupedDataset.clean(pixels, row, columns["y"][row], columns["group"][row], info))
+        parts.append(
+            GroupedDataset.clean(pixels, row, columns["y"][row], columns["group"][row], info)
+        )
     return Splits(*parts)

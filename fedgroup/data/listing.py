@@ -45,7 +45,9 @@ def places(root: str, name: str) -> list[Path]:
     if root:
         path = Path(root).expanduser()
         if not path.is_dir():
-            raise FedgroupError(f"{name}: no folder at {path}: give the folder of its files with --root")
+            raise FedgroupError(
+                f"{name}: no folder at {path}: give the folder of its files with --root"
+            )
         return [path]
     given = os.environ.get("FEDGROUP_DATA")
     first = [Path(given).expanduser()] if given else []
@@ -72,7 +74,11 @@ def load_bank(
             group=listing.group,
             split=listing.split,
             info=info,
-            source={"dialect": listing.dialect, "metadata": listing.key, "first": str(listing.paths[0])},
+            source={
+                "dialect": listing.dialect,
+                "metadata": listing.key,
+                "first": str(listing.paths[0]),
+            },
             progress=progress,
         )
     return read_bank(folder)

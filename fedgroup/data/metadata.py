@@ -92,7 +92,9 @@ def check_counts(
     """Group counts are the checksum of a data set; other counts are refused unless allowed."""
     if found == dict(expected) or allow_variant:
         return
-    hint = next((f" These are the counts of {why}." for why, v in variants.items() if dict(v) == found), "")
+    hint = next(
+        (f" These are the counts of {why}." for why, v in variants.items() if dict(v) == found), ""
+    )
     raise FedgroupError(
         f"{name}: group counts {_show(found)} are not the official {_show(expected)}.{hint} "
         f"Fetch the official files, or accept these with task.data.allow_variant=true"
@@ -100,7 +102,9 @@ def check_counts(
 
 
 def _show(counted: Mapping[str, tuple[int, ...]]) -> str:
-    return ", ".join(f"{split} {'/'.join(str(n) for n in values)}" for split, values in counted.items())
+    return ", ".join(
+        f"{split} {'/'.join(str(n) for n in values)}" for split, values in counted.items()
+    )
 
 
 def file_hash(*paths: Path) -> str:

@@ -88,9 +88,7 @@ def _fashion(root: Path | None, progress: Progress) -> None:
         fashion.find(_text(root))
     except FedgroupError:
         root = root.expanduser() if root is not None else cache_dir() / "fashion"
-        by_hand = (
-            f"put the four Fashion-MNIST idx.gz files into {root}, or install Debian's dataset-fashion-mnist"
-        )
+        by_hand = f"put the four Fashion-MNIST idx.gz files into {root}, or install Debian's dataset-fashion-mnist"
         for name, md5 in FASHION_MD5.items():
             _fetch(f"{FASHION_BASE}{name}.gz", root / f"{name}.gz", progress, by_hand, md5)
     Fashion(_text(root)).load()
@@ -105,7 +103,9 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _fetch(url: str, target: Path, progress: Progress, by_hand: str, md5: str | None = None) -> None:
+def _fetch(
+    url: str, target: Path, progress: Progress, by_hand: str, md5: str | None = None
+) -> None:
     """Download, and on failure say how to do it by hand."""
     try:
         _make(target.parent)
@@ -123,7 +123,9 @@ def _unpack(archive: Path, home: Path) -> None:
         unpack(archive, staging)
         for made in sorted(staging.iterdir()):
             if (home / made.name).exists():
-                raise FedgroupError(f"{home / made.name} is in the way of {archive.name}: move it, run again")
+                raise FedgroupError(
+                    f"{home / made.name} is in the way of {archive.name}: move it, run again"
+                )
             made.replace(home / made.name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -171,13 +173,19 @@ def _report(
         lines.append(f"  {path.name}: md5 {md5}, {KNOWN_MD5.get(md5, 'not a copy seen before')}")
     for part, sizes in found.items():
         verdict = (
-            "official" if sizes == official[part] else f"NOT official ({'/'.join(map(str, official[part]))})"
+            "official"
+            if sizes == official[part]
+            else f"NOT official ({'/'.join(map(str, official[part]))})"
         )
         lines.append(f"  {part}: {'/'.join(map(str, sizes))} per group, {verdict}")
     lines += [
-        f"  these are the counts of {why}" for why, counted in variants.items() if dict(counted) == found
+        f"  these are the counts of {why}"
+        for why, counted in variants.items()
+        if dict(counted) == found
     ]
     missing = [path for path in listing.paths if not path.is_file()]
     few = ", ".join(str(path) for path in missing[:3])
-    lines.append(f"  {len(missing)} images missing, e.g. {few}" if missing else "  all images are there")
+    lines.append(
+        f"  {len(missing)} images missing, e.g. {few}" if missing else "  all images are there"
+    )
     return lines

@@ -50,7 +50,9 @@ class Synthbirds:
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
-            raise FedgroupError(f"synthbirds comes in sizes {' and '.join(map(str, SIZES))}, not {self.size}")
+            raise FedgroupError(
+                f"synthbirds comes in sizes {' and '.join(map(str, SIZES))}, not {self.size}"
+            )
         if self.seed < 0:
             raise FedgroupError(f"the data seed must be at least 0, got {self.seed}")
 
@@ -76,7 +78,9 @@ class Synthbirds:
             members = torch.from_numpy(group[split == code])
             for number, start in enumerate(range(0, len(members), CHUNK)):
                 part = members[start : start + CHUNK]
-                generator = torch.Generator().manual_seed(torch_seed(self.seed, "synthbirds", name, number))
+                generator = torch.Generator().manual_seed(
+                    torch_seed(self.seed, "synthbirds", name, number)
+                )
                 latents = class_latents(generator, part // 2)
                 yield render(generator, latents, part % 2 == 1, self.size).numpy()
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from fedgroup.data.decoding import place_hash, squash_and_crop
 from fedgroup.data.image_bank import Progress, no_progress
 from fedgroup.data.listing import Listing, check_size, load_bank, places, subfolders
-from fedgroup.data.metadata import check_counts, counts, file_hash, integers, need, read_csv, splits, unique
+from fedgroup.data.metadata import (
+    check_counts,
+    counts,
+    file_hash,
+    integers,
+    need,
+    read_csv,
+    splits,
+    unique,
+)
 from fedgroup.dataset import GroupInfo, Splits
 from fedgroup.errors import FedgroupError
 
@@ -72,7 +81,9 @@ class Waterbirds:
 
     def load(self, progress: Progress = no_progress) -> Splits:
         """Map the bank, decoding it first where it is not cached."""
-        return load_bank(self.listing(), INFO, self.size, squash_and_crop(self.size), "all", progress)
+        return load_bank(
+            self.listing(), INFO, self.size, squash_and_crop(self.size), "all", progress
+        )
 
     def metadata_files(self) -> list[Path]:
         """The file that lists the samples."""

@@ -70,7 +70,9 @@ def _result(folder: Path, task: Task, splits: Splits, trainer: Trainer) -> dict[
         "parameters": trainer.layout.length("theta"),
         "idnf": None if amplified is None else _percent(amplified["found"]),
         "amplified": None if amplified is None else _percent(amplified["used"]),
-        "elmf": None if eliminated is None else eliminated.get("elmf", _percent(eliminated["used"])),
+        "elmf": None
+        if eliminated is None
+        else eliminated.get("elmf", _percent(eliminated["used"])),
         "selections": selections,
     }
 

@@ -80,7 +80,9 @@ class Trainer:
         self.evaluate = Evaluator(run, task, device, found)
         self.finished = False
         self._found = found
-        self._recording = found is None  # what was recorded before the checkpoint stands in the files
+        self._recording = (
+            found is None
+        )  # what was recorded before the checkpoint stands in the files
         self._started = False
         self._clock = time.perf_counter()
         self._record_seconds = 0.0
@@ -113,7 +115,12 @@ class Trainer:
             if mask.shape != data.y.shape:
                 raise FedgroupError(f"a selection of {mask.shape} over {len(data)} samples")
         if self._recording:
-            line = {"kind": kind, "step": step, "found": tally(found, data), "used": tally(used, data)}
+            line = {
+                "kind": kind,
+                "step": step,
+                "found": tally(found, data),
+                "used": tally(used, data),
+            }
             self.run.append("selections", line | dict(facts or {}))
             self.run.save(f"selection-{kind}", {"index": data.index, "found": found, "used": used})
 
@@ -162,7 +169,11 @@ class Trainer:
         for epoch in made:
             check_loss(epoch.number, epoch.loss, "training")
             seconds = {"train": self._lap()}
-            row: dict[str, Any] = {"round": epoch.number, "loss": epoch.loss, "samples": epoch.samples}
+            row: dict[str, Any] = {
+                "round": epoch.number,
+                "loss": epoch.loss,
+                "samples": epoch.samples,
+            }
             val = None
             if epoch.number % self.eval_every == 0 or epoch.number == config.epochs:
                 evaluated, val = self.evaluate(epoch.number, self.model)
@@ -183,7 +194,11 @@ class Trainer:
         return round(passed, 6)
 
     def _finish_epoch(
-        self, row: dict[str, Any], epoch: Epoch | None, state: State | None, seconds: dict[str, float]
+        self,
+        row: dict[str, Any],
+        epoch: Epoch | None,
+        state: State | None,
+        seconds: dict[str, float],
     ) -> None:
         """Write the lines of an epoch and its checkpoint."""
         number = row["round"]
@@ -194,7 +209,9 @@ class Trainer:
         arrays["momentum"] = np.empty(0, np.float32) if epoch is None else epoch.progress().momentum
         if state is not None:
             arrays |= {f"state.{name}": np.asarray(value) for name, value in state.state().items()}
-        self.run.checkpoint(number, arrays, {"layout": self.layout.hash(), "best": list(self.evaluate.best)})
+        self.run.checkpoint(
+            number, arrays, {"layout": self.layout.hash(), "best": list(self.evaluate.best)}
+        )
         self._record_seconds = self._lap()
 
     def _restore(self, found: Checkpoint, state: State | None) -> Progress:
@@ -202,7 +219,9 @@ class Trainer:
             raise FedgroupError(
                 f"the checkpoint in {self.run.folder} belongs to another model layout: delete the folder"
             )
-        write(self.model, Weights(*(found.arrays[name] for name in ("theta", "buffers", "counters"))))
+        write(
+            self.model, Weights(*(found.arrays[name] for name in ("theta", "buffers", "counters")))
+        )
         if state is not None:
             state.load(found.part("state"))
         return Progress(found.round, found.arrays["momentum"])
@@ -214,7 +233,12 @@ def make_stage(
     """Identification phase `name` of a centralized run of `task`, on `data`."""
     address = (task.seed, NAMESPACE, name)
     return Stage(
-        lambda: _start_model(task, data, device), data, config, _epoch_rng(task.seed, name), address, device
+        lambda: _start_model(task, data, device),
+        data,
+        config,
+        _epoch_rng(task.seed, name),
+        address,
+        device,
     )
 
 

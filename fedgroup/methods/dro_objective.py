@@ -47,9 +47,13 @@ class DROLoss:
             raise FedgroupError(f"eta must be at least 0 and finite, got {self.eta}")
         for value in self.adjustment if isinstance(self.adjustment, tuple) else (self.adjustment,):
             if not 0 <= value < float("inf"):
-                raise FedgroupError(f"adjustment must be at least 0 and finite, got {self.adjustment}")
+                raise FedgroupError(
+                    f"adjustment must be at least 0 and finite, got {self.adjustment}"
+                )
         if not (0 < self.share <= 1 and 0 < self.smoothing <= 1):
-            raise FedgroupError(f"share {self.share} and smoothing {self.smoothing} must lie in (0, 1]")
+            raise FedgroupError(
+                f"share {self.share} and smoothing {self.smoothing} must lie in (0, 1]"
+            )
         if not 0 <= self.floor <= 1:
             raise FedgroupError(f"floor must lie in [0, 1], got {self.floor}")
 
@@ -64,13 +68,19 @@ class DROLoss:
             counts = np.bincount(data.group, minlength=len(data.info.groups))
             return DROObjective(self, counts, device=device)
         if len(ids) != len(data):
-            raise FedgroupError(f"{len(ids)} group ids for {len(data)} samples: give one per sample")
+            raise FedgroupError(
+                f"{len(ids)} group ids for {len(data)} samples: give one per sample"
+            )
         if len(ids) == 0 or ids.min() < 0:
-            raise FedgroupError("group ids must be 0, 1, 2, ..., one per sample of a non-empty data set")
+            raise FedgroupError(
+                "group ids must be 0, 1, 2, ..., one per sample of a non-empty data set"
+            )
         table = np.full(int(data.index.max()) + 1, -1, np.int64)
         table[data.index] = ids
         if not np.array_equal(table[data.index], ids):
-            raise FedgroupError("a sample that occurs several times has several group ids: give it one")
+            raise FedgroupError(
+                "a sample that occurs several times has several group ids: give it one"
+            )
         return DROObjective(self, np.bincount(ids), table, device)
 
 
@@ -122,7 +132,9 @@ class DROObjective:
                 hit = (logits.argmax(1) == batch.y).to(torch.float64)
                 self._learn(member.T, count, losses.detach(), hit)
         weights = self.weights()
-        each = (member * (weights / size)).sum(1).to(losses.dtype)  # q_g / (members of g in the batch)
+        each = (
+            (member * (weights / size)).sum(1).to(losses.dtype)
+        )  # q_g / (members of g in the batch)
         objective = (each * losses).sum()
         if learning and self.settings.weighting == "exponential":
             objective = objective + (weights * self._penalty).sum().to(losses.dtype)
@@ -151,7 +163,9 @@ class DROObjective:
             return torch.softmax(self._state["z"], 0)
         order = torch.argsort(self._state["smoothed"] + self._penalty, descending=True, stable=True)
         share, alpha = self._share[order], self.settings.share
-        room = (alpha - (share.cumsum(0) - share)).clamp(min=0)  # left for this group by those above it
+        room = (alpha - (share.cumsum(0) - share)).clamp(
+            min=0
+        )  # left for this group by those above it
         weights = torch.empty_like(share)
         weights[order] = torch.minimum(share, room) / alpha
         return self.settings.floor * self._share + (1 - self.settings.floor) * weights
@@ -164,7 +178,9 @@ class DROObjective:
         """
         state = {name: value.cpu().numpy().copy() for name, value in self._state.items()}
         if not all(np.isfinite(value).all() for value in state.values()):
-            raise FedgroupError("the group losses are no longer finite: lower the learning rate or eta")
+            raise FedgroupError(
+                "the group losses are no longer finite: lower the learning rate or eta"
+            )
         return state
 
     def load(self, state: Mapping[str, Floats]) -> None:
@@ -186,7 +202,9 @@ def _penalty(settings: DROLoss, size: torch.Tensor) -> torch.Tensor:
     if not isinstance(given, tuple):
         return given / size.sqrt()
     if len(given) != len(size):
-        raise FedgroupError(f"{len(given)} adjustments for {len(size)} groups: give one per group, or one")
+        raise FedgroupError(
+            f"{len(given)} adjustments for {len(size)} groups: give one per group, or one"
+        )
     if settings.weighting == "exponential" and not all(value > 0 for value in given):
         return torch.zeros_like(size)
     return torch.tensor(given, dtype=torch.float64) / size.sqrt()
@@ -195,7 +213,9 @@ def _penalty(settings: DROLoss, size: torch.Tensor) -> torch.Tensor:
 def sampling_weights(ids: Ints) -> Floats:
     """N/n_g of each sample's group, (N,) float64: drawing by it is uniform over groups."""
     if len(ids) == 0 or ids.min() < 0:
-        raise FedgroupError("group ids must be 0, 1, 2, ..., one per sample of a non-empty data set")
+        raise FedgroupError(
+            "group ids must be 0, 1, 2, ..., one per sample of a non-empty data set"
+        )
     weights: Floats = len(ids) / np.bincount(ids)[ids]
     return weights
 

@@ -79,7 +79,10 @@ class EPIC(Method):
                 f"epochs_list {list(self.epochs_list)} stands in place of every {self.every} and start "
                 f"{self.start}: give one or the other"
             )
-        if list(self.epochs_list) != sorted(set(self.epochs_list)) or min(self.epochs_list, default=0) < 0:
+        if (
+            list(self.epochs_list) != sorted(set(self.epochs_list))
+            or min(self.epochs_list, default=0) < 0
+        ):
             raise FedgroupError(
                 f"epochs_list must name epochs from 0 in ascending order, got {list(self.epochs_list)}"
             )
@@ -95,14 +98,21 @@ class EPIC(Method):
         return epoch >= self.start and epoch % self.every == 0
 
     def isolated(
-        self, model: nn.Module, data: GroupedDataset, seed: int, epoch: int, device: torch.device | str
+        self,
+        model: nn.Module,
+        data: GroupedDataset,
+        seed: int,
+        epoch: int,
+        device: torch.device | str,
     ) -> Bools:
         """D_e: samples of `data` that the selection of `epoch` would drop, (N,) bool, dropped ones included.
 
         The model is left in evaluation mode.
         """
         gradients = last_layer_gradients(model, data, device, no_bias=self.no_bias)
-        return np.asarray(self.cluster_sizes(gradients, data.y, seed, epoch, device) <= self.threshold)
+        return np.asarray(
+            self.cluster_sizes(gradients, data.y, seed, epoch, device) <= self.threshold
+        )
 
     def cluster_sizes(
         self, gradients: Rows, y: Ints, seed: int, epoch: int, device: torch.device | str = "cpu"

@@ -51,7 +51,9 @@ class EpicThenJtt(JTT):
                 f"{self.epic.case}, epic.stop {self.epic.stop}: use method jtt for its ideal and worst case, "
                 f"and set `stop`"
             )
-        if self.stop is not None and not any(self.epic.selects(epoch) for epoch in range(self.stop)):
+        if self.stop is not None and not any(
+            self.epic.selects(epoch) for epoch in range(self.stop)
+        ):
             raise FedgroupError(
                 f"EPIC would drop nothing before its stop {self.stop}: raise stop or lower epic.start, "
                 f"or set stop to null for plain JTT"
@@ -62,7 +64,9 @@ class EpicThenJtt(JTT):
         if self.stop is None:
             return super().amplified(found, train, trainer)
         dropped = self._dropped(train, trainer, self.stop)
-        trainer.record("eliminate", self.stop, dropped, found & dropped, facts={"elmf": idnf(dropped, train)})
+        trainer.record(
+            "eliminate", self.stop, dropped, found & dropped, facts={"elmf": idnf(dropped, train)}
+        )
         return found & ~dropped
 
     def _dropped(self, train: GroupedDataset, trainer: Trainer, stop: int) -> Bools:

@@ -24,7 +24,13 @@ from fedgroup.group_metrics import Counts
 from fedgroup.intervene import Case, check_case
 from fedgroup.layout import write
 from fedgroup.methods.central_trainer import Trainer
-from fedgroup.methods.clustering.clusters import Clustering, Clusters, compact, move_between, smallest
+from fedgroup.methods.clustering.clusters import (
+    Clustering,
+    Clusters,
+    compact,
+    move_between,
+    smallest,
+)
 from fedgroup.methods.clustering.reweight import reweights, worst_reweighted
 from fedgroup.methods.dro_objective import DROLoss, uniform_over_groups
 from fedgroup.methods.method import Method, changed
@@ -71,19 +77,30 @@ class George(Method):
         seen, losses = activations(model, train, trainer.device)
         held, _ = activations(model, val, trainer.device)
         weight = _last_layer(model).weight.detach().cpu().numpy()
-        clusters = self.clustering.fit(seen, train.y, trainer.task.seed, weight, losses, (held, val.y))
+        clusters = self.clustering.fit(
+            seen, train.y, trainer.task.seed, weight, losses, (held, val.y)
+        )
         before = clusters.assign(seen, train.y)
         chosen = smallest(before)
         ids = move_between(before, train.y, train.poison, self.case)
         trainer.record(
-            "amplify", self.first_epochs, before == chosen, ids == chosen, facts=_describe(clusters, chosen)
+            "amplify",
+            self.first_epochs,
+            before == chosen,
+            ids == chosen,
+            facts=_describe(clusters, chosen),
         )
         groups, _ = compact(ids)
         objective = self.loss.over(train, groups, trainer.device)
         estimated = clusters.assign(held, val.y)
-        reweight = reweights(train.info.train_counts, [int(n) for n in val.group_counts()])[val.group]
+        reweight = reweights(train.info.train_counts, [int(n) for n in val.group_counts()])[
+            val.group
+        ]
         for step in trainer.epochs(
-            train, objective=objective, draw=lambda rng: uniform_over_groups(groups, rng), state=objective
+            train,
+            objective=objective,
+            draw=lambda rng: uniform_over_groups(groups, rng),
+            state=objective,
         ):
             if step.val is not None:
                 step.row["val_estimated"] = worst_reweighted(step.val == val.y, estimated, reweight)

@@ -8,7 +8,9 @@ from fedgroup.group_metrics import selection_rates
 def error_set(predicted: Ints, data: GroupedDataset) -> Bools:
     """Samples whose prediction (N,) misses the label, (N,) bool; by position in `data`."""
     if predicted.shape != data.y.shape:
-        raise FedgroupError(f"{predicted.shape} predictions for {len(data)} samples: give one per sample")
+        raise FedgroupError(
+            f"{predicted.shape} predictions for {len(data)} samples: give one per sample"
+        )
     found: Bools = predicted != data.y
     return found
 

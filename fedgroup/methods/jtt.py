@@ -91,7 +91,9 @@ class JTT(Method):
         return intervene(found, train.poison, self.case)
 
 
-def weighted(data: GroupedDataset, used: Bools, factor: int, device: torch.device | str) -> Objective:
+def weighted(
+    data: GroupedDataset, used: Bools, factor: int, device: torch.device | str
+) -> Objective:
     """Mean over the batch of cross-entropy times `factor` for the samples in `used` (N,), else times 1."""
     table = np.ones(int(data.index.max()) + 1, np.float32)
     table[data.index[used]] = factor

@@ -85,11 +85,15 @@ class Stage:
 
         online: those of the epoch that follows, each before its step, in training mode (official JTT).
         """
-        keeper: _Rows = (_Online if how == "online" else _Evaluated)(self.data, self.device, self.config)
+        keeper: _Rows = (_Online if how == "online" else _Evaluated)(
+            self.data, self.device, self.config
+        )
         self.keep({"product": how}, keeper, step + (how == "online"))
         return keeper.rows[step].astype(np.int64)
 
-    def best(self, length: int, val: GroupedDataset, score: Callable[[Counts], float], name: str) -> Weights:
+    def best(
+        self, length: int, val: GroupedDataset, score: Callable[[Counts], float], name: str
+    ) -> Weights:
         """Weights after the first epoch of highest validation score (called `name`) in `length` epochs."""
         keeper = _Best(val, score, self.device, self.config.precision)
         counts = list(self.data.info.train_counts)  # the weights of an adjusted score
@@ -155,7 +159,9 @@ class Stage:
 def check_loss(number: int, loss: float, what: str) -> None:
     """Refuse a loss that is not a number: nothing after it would mean anything."""
     if not np.isfinite(loss):
-        raise FedgroupError(f"{what} diverged in epoch {number} (loss {loss}): lower its learning rate")
+        raise FedgroupError(
+            f"{what} diverged in epoch {number} (loss {loss}): lower its learning rate"
+        )
 
 
 def _stored(model: nn.Module, progress: Progress, keeper: Keeper) -> Arrays:
@@ -221,7 +227,11 @@ class _Best:
     draw: Draw | None = None
 
     def __init__(
-        self, val: GroupedDataset, score: Callable[[Counts], float], device: torch.device, precision: str
+        self,
+        val: GroupedDataset,
+        score: Callable[[Counts], float],
+        device: torch.device,
+        precision: str,
     ) -> None:
         self.val, self.score, self.device, self.precision = val, score, device, precision
         self.weights: Weights
@@ -240,5 +250,7 @@ class _Best:
         return {**held, "best.score": np.array(self.value)}
 
     def load(self, arrays: Arrays) -> None:
-        self.weights = Weights(*(arrays[f"best.{name}"] for name in ("theta", "buffers", "counters")))
+        self.weights = Weights(
+            *(arrays[f"best.{name}"] for name in ("theta", "buffers", "counters"))
+        )
         self.value = float(arrays["best.score"])

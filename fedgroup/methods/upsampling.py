@@ -7,7 +7,10 @@ from fedgroup.errors import FedgroupError
 
 
 def upsample(
-    data: GroupedDataset, found: Bools, factor: int, factor_counts: Literal["added", "total"] = "added"
+    data: GroupedDataset,
+    found: Bools,
+    factor: int,
+    factor_counts: Literal["added", "total"] = "added",
 ) -> GroupedDataset:
     """The samples of `data`, then those `found` (N,) again, block after block.
 
@@ -16,7 +19,9 @@ def upsample(
     least 0. Without found samples the list is `data` itself: plain ERM.
     """
     if found.shape != data.y.shape:
-        raise FedgroupError(f"a mask of {found.shape} for {len(data)} samples: give one entry per sample")
+        raise FedgroupError(
+            f"a mask of {found.shape} for {len(data)} samples: give one entry per sample"
+        )
     if factor < -1 or (factor_counts == "total" and factor == 0):
         raise FedgroupError(
             f"the up-sampling factor must be at least 0 (1 where it counts the total), or -1 for the "

@@ -40,7 +40,9 @@ class FlwrDatasets:
         check_clients(self.clients)
         options = dict(self.options)
         pairs = tuple((name, _freeze(options[name])) for name in sorted(options))
-        object.__setattr__(self, "options", pairs)  # hashable: partitions are cached by their settings
+        object.__setattr__(
+            self, "options", pairs
+        )  # hashable: partitions are cached by their settings
         if isinstance(count := options.get("num_partitions"), int):
             check_clients(count)
             object.__setattr__(self, "clients", count)
@@ -80,7 +82,9 @@ class FlwrDatasets:
         try:
             return cls(**options)
         except (TypeError, ValueError) as error:
-            raise FedgroupError(f"{self.partitioner} refuses its options ({_line(error)})") from error
+            raise FedgroupError(
+                f"{self.partitioner} refuses its options ({_line(error)})"
+            ) from error
 
     def _load(self) -> Any:
         module, _, name = self.partitioner.partition(":")
@@ -93,9 +97,13 @@ class FlwrDatasets:
         except ModuleNotFoundError as error:
             if error.name == "flwr_datasets":
                 raise FedgroupError(INSTALL) from error
-            raise FedgroupError(f"cannot load partitioner '{self.partitioner}' ({error})") from error
+            raise FedgroupError(
+                f"cannot load partitioner '{self.partitioner}' ({error})"
+            ) from error
         except (ImportError, AttributeError) as error:
-            raise FedgroupError(f"cannot load partitioner '{self.partitioner}' ({error})") from error
+            raise FedgroupError(
+                f"cannot load partitioner '{self.partitioner}' ({error})"
+            ) from error
         if not callable(cls):
             raise FedgroupError(f"'{self.partitioner}' is not a class: give my_pkg.mod:Class")
         return cls
@@ -103,11 +111,16 @@ class FlwrDatasets:
     def _split(self, partitioner: Any, rows: Any) -> list[Ints]:
         """Positions of each partition, as the partitioner dealt them."""
         try:
-            with warnings.catch_warnings():  # retries, rests and pyarrow's deprecations: validate() judges
+            with (
+                warnings.catch_warnings()
+            ):  # retries, rests and pyarrow's deprecations: validate() judges
                 warnings.simplefilter("ignore")
                 partitioner.dataset = rows
                 count = int(partitioner.num_partitions)
-                return [np.array(partitioner.load_partition(c)["index"][:], np.int64) for c in range(count)]
+                return [
+                    np.array(partitioner.load_partition(c)["index"][:], np.int64)
+                    for c in range(count)
+                ]
         except Exception as error:  # someone else's code, which raises what it likes
             raise FedgroupError(
                 f"{self.partitioner} cannot split this data ({type(error).__name__}: {_line(error)}): "

@@ -30,7 +30,9 @@ class Lists:
     def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
         """Read and check the lists; the seed changes nothing."""
         if not self.file:
-            raise FedgroupError("partition lists needs a file: set file to the path of a .json or .npz")
+            raise FedgroupError(
+                "partition lists needs a file: set file to the path of a .json or .npz"
+            )
         path = Path(self.file).expanduser()
         try:
             parts = _npz(path) if path.suffix.lower() == ".npz" else _json(path)

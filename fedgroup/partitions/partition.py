@@ -78,7 +78,9 @@ def _positions(client: int, part: Ints, clients: int, samples: int) -> Ints:
     """Sorted positions of one client, (n,) int64; refuses what cannot be one."""
     given = np.asarray(part)
     if given.ndim != 1:
-        raise FedgroupError(f"client {client}: positions must be a flat list, got shape {given.shape}")
+        raise FedgroupError(
+            f"client {client}: positions must be a flat list, got shape {given.shape}"
+        )
     if len(given) == 0:
         raise FedgroupError(
             f"client {client} of {clients} got no samples ({samples} in all): use fewer clients, "

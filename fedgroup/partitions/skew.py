@@ -94,7 +94,11 @@ class Pathological:
         kinds = generator.permutation(kinds)
         parts: list[list[Ints]] = [[] for _ in range(self.clients)]
         for place, kind in enumerate(kinds):
-            holders = [c for c in range(self.clients) if (place - c * stride) % len(kinds) < self.per_client]
+            holders = [
+                c
+                for c in range(self.clients)
+                if (place - c * stride) % len(kinds) < self.per_client
+            ]
             members = generator.permutation(np.flatnonzero(values == kind))
             for holder, part in zip(holders, np.array_split(members, len(holders)), strict=True):
                 parts[holder].append(part)

@@ -119,7 +119,9 @@ def compare(
     many relabellings. Raises FedgroupError on empty or non-finite samples.
     """
     if draws < 1 or not 0 < level < 1:
-        raise FedgroupError(f"draws {draws} must be at least 1 and level {level} strictly between 0 and 1")
+        raise FedgroupError(
+            f"draws {draws} must be at least 1 and level {level} strictly between 0 and 1"
+        )
     values, first, second = _ranked(a, b)
     seen_a, seen_b = _counts(first, len(values)), _counts(second, len(values))
     starts = np.arange(len(values)) if discrete else _bin_starts((seen_a + seen_b)[0], bins)
@@ -127,7 +129,9 @@ def compare(
     spread = _over(_resamples(first, second, draws, generator), len(values), starts)
     chance = _over(_relabellings(first, second, draws, generator), len(values), starts).mean(1)
     low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2], axis=1)
-    estimates = [Estimate(float(v), float(lo), float(hi)) for v, lo, hi in zip(seen, low, high, strict=True)]
+    estimates = [
+        Estimate(float(v), float(lo), float(hi)) for v, lo, hi in zip(seen, low, high, strict=True)
+    ]
     return Separability(
         count_a=len(first),
         count_b=len(second),
@@ -153,7 +157,9 @@ def bound_check(rates_a: Sequence[float], rates_b: Sequence[float], tv: float) -
     """
     first, second = np.asarray(rates_a, np.float64), np.asarray(rates_b, np.float64)
     if first.shape != second.shape or first.ndim != 1 or not len(first):
-        raise FedgroupError(f"rates must be one pair per rule, got shapes {first.shape} and {second.shape}")
+        raise FedgroupError(
+            f"rates must be one pair per rule, got shapes {first.shape} and {second.shape}"
+        )
     for value in (*first.tolist(), *second.tolist(), float(tv)):
         if not 0 <= value <= 1:
             raise FedgroupError(

@@ -56,7 +56,9 @@ def eliminations(selections: Sequence[Mapping[str, Any]], length: int) -> dict[s
 def signals(stage: Stage, step: int, epic: EPIC, seed: int) -> dict[str, Floats]:
     """All signals of a stage after `step` epochs, (N,) float64 by name, in evaluation mode."""
     if epic.no_bias:
-        raise FedgroupError("signals come from the model's own outputs: set no_bias of epic to false")
+        raise FedgroupError(
+            "signals come from the model's own outputs: set no_bias of epic to false"
+        )
     data = stage.data
     rows = outputs(stage, step)
     gradients = proxies(rows[step], data.y)

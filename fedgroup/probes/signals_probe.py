@@ -82,23 +82,29 @@ class Signals:
                 f"{folder} trained without poisons: there is nothing to tell apart from the tiers"
             )
         found = signals(stage, step, self.epic, task.seed)
-        found["misclassification"] = error_set(stage.predictions(step, method.predictions), data).astype(
-            float
-        )
+        found["misclassification"] = error_set(
+            stage.predictions(step, method.predictions), data
+        ).astype(float)
         return separate(found, data, task.seed, self.draws)
 
 
-def separate(found: Mapping[str, Floats], data: GroupedDataset, seed: int, draws: int = 2000) -> Report:
+def separate(
+    found: Mapping[str, Floats], data: GroupedDataset, seed: int, draws: int = 2000
+) -> Report:
     """Separability of the poisons of `data` (sample a) from each tier (sample b), by signal and tier.
 
     found holds signals (N,) by name. A tier without samples is absent.
     """
     masks = cells(data.group, data.poison, data.info.tiers)
-    parted = {name: {cell: values[mask] for cell, mask in masks.items()} for name, values in found.items()}
+    parted = {
+        name: {cell: values[mask] for cell, mask in masks.items()} for name, values in found.items()
+    }
     return separate_cells(parted, seed, draws)
 
 
-def separate_cells(found: Mapping[str, Mapping[str, Floats]], seed: int, draws: int = 2000) -> Report:
+def separate_cells(
+    found: Mapping[str, Mapping[str, Floats]], seed: int, draws: int = 2000
+) -> Report:
     """The same from values by signal and cell; every cell but "poisons" is a tier."""
     return {
         name: {
@@ -123,7 +129,9 @@ def _method(folder: Path) -> JTT | EPIC:
     method = None if spec is None else build(Central, {"method": spec}).method
     if not isinstance(method, JTT | EPIC):
         ran = "a federated strategy" if spec is None else spec["use"]
-        raise FedgroupError(f"{folder} ran {ran}, which has no signal to look at: give a run of jtt or epic")
+        raise FedgroupError(
+            f"{folder} ran {ran}, which has no signal to look at: give a run of jtt or epic"
+        )
     return method
 
 

@@ -103,8 +103,12 @@ class Strip:
         on empty or poisoned held-out data, unequal image sizes and non-finite outputs.
         """
         if not sum(len(view) for view in views):
-            raise FedgroupError("STRIP has no samples to measure: give at least one view that holds some")
-        entropy = np.concatenate([self.entropies(model, view, held_out, generator, device) for view in views])
+            raise FedgroupError(
+                "STRIP has no samples to measure: give at least one view that holds some"
+            )
+        entropy = np.concatenate(
+            [self.entropies(model, view, held_out, generator, device) for view in views]
+        )
         info = views[0].info
         group = np.concatenate([view.group for view in views])
         poison = np.concatenate([view.poison for view in views])
@@ -145,7 +149,12 @@ class Strip:
         return mean
 
     def report(
-        self, entropy: Floats, group: Ints, poison: Bools, tiers: Mapping[str, Sequence[int]], classes: int
+        self,
+        entropy: Floats,
+        group: Ints,
+        poison: Bools,
+        tiers: Mapping[str, Sequence[int]],
+        classes: int,
     ) -> StripReport:
         """Statistics by tier and the detector, from entropies in bits; the first three are (N,)."""
         edges = np.linspace(0.0, math.log2(classes), self.bins + 1)

@@ -87,7 +87,9 @@ def finished_task(folder: Path) -> Task:
     """Task of a finished run, federated or centralized; refuses a run that is not finished."""
     for name in ("spec.json", "result.json"):
         if not (folder / name).exists():
-            raise FedgroupError(f"{folder} is not a finished run: it has no {name}; run it to its end first")
+            raise FedgroupError(
+                f"{folder} is not a finished run: it has no {name}; run it to its end first"
+            )
     return build(Task, read_json(folder / "spec.json")["task"], "task")
 
 
@@ -103,7 +105,9 @@ def best_model(folder: Path, task: Task, classes: int, device: torch.device) -> 
         with path.open("rb") as file, np.load(file) as stored:
             weights = Weights(*(stored[name] for name in ("theta", "buffers", "counters")))
     except Exception as error:  # a missing or damaged zip fails in many ways
-        raise FedgroupError(f"cannot read {path} ({error}): delete {folder} and run it again") from error
+        raise FedgroupError(
+            f"cannot read {path} ({error}): delete {folder} and run it again"
+        ) from error
     write(model, weights)
     return model
 
@@ -125,4 +129,6 @@ def _views(task: Task, splits: Splits, split: str) -> Iterator[GroupedDataset]:
         part = source.take(np.arange(start, min(start + CHUNK, len(source))))
         positions = np.arange(len(part), dtype=np.int64)
         stamped = task.attack.stamp(part.pixels(positions))
-        yield replace(part, bank=stamped, row=positions, extra=None, poison=np.ones(len(part), np.bool_))
+        yield replace(
+            part, bank=stamped, row=positions, extra=None, poison=np.ones(len(part), np.bool_)
+        )

@@ -18,7 +18,9 @@ from strategies.kernels.sorting_networks import MAX_WIRES, program
 Finish = Callable[[list[Vector], Vector], None]
 
 
-def median(clients: Sequence[Vector], *, chunk: int | None = None, threads: int | None = None) -> Vector:
+def median(
+    clients: Sequence[Vector], *, chunk: int | None = None, threads: int | None = None
+) -> Vector:
     """Midpoint median per coordinate, bitwise np.median; (N of (D,)) -> (D,).
 
     For even N the two middle values are added and halved as np.median does. Only where that sum
@@ -35,12 +37,19 @@ def trimmed_mean(
     """Mean of ranks trim..N-trim-1 per coordinate, added ascending in float32; (N of (D,)) -> (D,)."""
     n = len(clients)
     if trim < 0 or n < 2 * trim + 1:
-        raise FedgroupError(f"cannot trim {trim} per side of {n} clients: needs at least {2 * trim + 1}")
+        raise FedgroupError(
+            f"cannot trim {trim} per side of {n} clients: needs at least {2 * trim + 1}"
+        )
     return ordered(clients, range(trim, n - trim), _ascending_mean, chunk=chunk, threads=threads)
 
 
 def survival(
-    clients: Sequence[Vector], low: int, high: int, *, chunk: int | None = None, threads: int | None = None
+    clients: Sequence[Vector],
+    low: int,
+    high: int,
+    *,
+    chunk: int | None = None,
+    threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Share of the values within ranks low..high that each client gives; (N of (D,)) -> (N,) summing to 1.
 

@@ -31,7 +31,9 @@ def norms(clients: Sequence[Vector], theta: Vector, *, threads: int | None = Non
         return sums
 
     with _blas().limit(limits=1, user_api="blas"), np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(np.sqrt(_total(map_blocks(size, squares, threads=threads), (len(clients),))))
+        return np.asarray(
+            np.sqrt(_total(map_blocks(size, squares, threads=threads), (len(clients),)))
+        )
 
 
 def along(

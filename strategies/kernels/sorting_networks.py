@@ -57,7 +57,9 @@ def comparators(wires: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def prune(pairs: list[tuple[int, int]], ranks: tuple[int, ...]) -> list[tuple[int, int, bool, bool]]:
+def prune(
+    pairs: list[tuple[int, int]], ranks: tuple[int, ...]
+) -> list[tuple[int, int, bool, bool]]:
     """Keep what the wanted ranks depend on: (i, j, is the minimum needed, is the maximum needed)."""
     needed = set(ranks)
     kept: list[tuple[int, int, bool, bool]] = []

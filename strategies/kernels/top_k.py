@@ -32,7 +32,9 @@ def top_k(values: Vector, k: int, *, threads: int | None = None) -> NDArray[np.i
     else:
         bound = np.float32(0)
         found = _at_least(values, bound, threads)
-    if len(found) < k:  # fewer than k values are not zero: the tie at zero goes to the lowest indices
+    if (
+        len(found) < k
+    ):  # fewer than k values are not zero: the tie at zero goes to the lowest indices
         zeros = np.flatnonzero(values == 0)[: k - len(found)]
         return np.sort(np.concatenate([found, zeros]))
     return found[_exact(np.abs(values[found]), k)]
@@ -54,7 +56,9 @@ def _at_least(values: Vector, bound: np.float32, threads: int | None) -> NDArray
     def gather(low: int, high: int) -> NDArray[np.int64]:
         size = np.abs(values[low:high])
         if np.isnan(size.max()):
-            raise FedgroupError(f"cannot rank values by magnitude: NaN between index {low} and {high}")
+            raise FedgroupError(
+                f"cannot rank values by magnitude: NaN between index {low} and {high}"
+            )
         return np.flatnonzero(size >= bound if bound else size) + low
 
     return np.concatenate(map_blocks(len(values), gather, threads=threads))

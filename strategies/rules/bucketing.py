@@ -91,4 +91,8 @@ def _prefixed(state: State) -> State:
 
 
 def _own(state: State) -> State:
-    return {name.removeprefix("rule."): array for name, array in state.items() if name.startswith("rule.")}
+    return {
+        name.removeprefix("rule."): array
+        for name, array in state.items()
+        if name.startswith("rule.")
+    }

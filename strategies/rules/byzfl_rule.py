@@ -60,7 +60,9 @@ class ByzflRule:
         try:
             import byzfl
         except ImportError as error:
-            raise FedgroupError("rule byzfl needs an extra package: pip install 'fedgroup[byzfl]'") from error
+            raise FedgroupError(
+                "rule byzfl needs an extra package: pip install 'fedgroup[byzfl]'"
+            ) from error
         pre = _make(byzfl, self.pre, self.pre_options) if self.pre else None
         return pre, _make(byzfl, self.aggregator, self.options)
 

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from flwr.app import (
+    Array,
+    ArrayRecord,
+    ConfigRecord,
+    Message,
+    MessageType,
+    MetricRecord,
+    RecordDict,
+)
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
@@ -59,16 +67,22 @@ class FlowerRule:
             record = ArrayRecord({"theta": Array(theta)})
             # strategies that need the global arrays (momentum, Krum's distances) take them here
             list(strategy.configure_train(number, record, ConfigRecord(), _Nodes(len(clients))))
-            replies = [_reply(i, c, w) for i, (c, w) in enumerate(zip(clients, weights, strict=True))]
+            replies = [
+                _reply(i, c, w) for i, (c, w) in enumerate(zip(clients, weights, strict=True))
+            ]
             try:
                 arrays, _ = strategy.aggregate_train(number, replies)
             except (ValueError, IndexError, TypeError) as error:
-                raise FedgroupError(f"{self.strategy} failed on {len(clients)} clients: {error}") from error
+                raise FedgroupError(
+                    f"{self.strategy} failed on {len(clients)} clients: {error}"
+                ) from error
         if arrays is None:
             raise FedgroupError(f"{self.strategy} gave no result for {len(clients)} clients")
         new = arrays["theta"].numpy()
         if new.shape != theta.shape:
-            raise FedgroupError(f"{self.strategy} returned shape {new.shape}, expected {theta.shape}")
+            raise FedgroupError(
+                f"{self.strategy} returned shape {new.shape}, expected {theta.shape}"
+            )
         return new.astype(np.float32), {
             "round": np.asarray(state["round"] + 1),
             "strategy": _freeze(strategy),
@@ -79,12 +93,21 @@ class FlowerRule:
         try:
             cls = getattr(importlib.import_module(module), name) if colon else None
         except (ImportError, AttributeError) as error:
-            raise FedgroupError(f"cannot load the Flower strategy '{self.strategy}' ({error})") from error
+            raise FedgroupError(
+                f"cannot load the Flower strategy '{self.strategy}' ({error})"
+            ) from error
         if not (isinstance(cls, type) and issubclass(cls, Strategy)):
-            raise FedgroupError(f"'{self.strategy}' is not a Flower strategy: give my_pkg.mod:Class")
+            raise FedgroupError(
+                f"'{self.strategy}' is not a Flower strategy: give my_pkg.mod:Class"
+            )
         options: dict[str, Any] = {"fraction_train": 1.0, **dict(self.options)}
-        options |= {key: 1 for key in ("min_train_nodes", "min_available_nodes") if key not in options}
-        for arguments in (options, dict(self.options)):  # the user's own class may take none of Flower's
+        options |= {
+            key: 1 for key in ("min_train_nodes", "min_available_nodes") if key not in options
+        }
+        for arguments in (
+            options,
+            dict(self.options),
+        ):  # the user's own class may take none of Flower's
             try:
                 return cls(**arguments)
             except TypeError as error:

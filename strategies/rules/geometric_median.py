@@ -48,7 +48,9 @@ class GeometricMedian:
         """The a_i, (N,), summing to 1."""
         products = gram(clients, theta)
         a = np.full(len(clients), 1 / len(clients))
-        with np.errstate(invalid="ignore", over="ignore"):  # a client that is not finite shows in the result
+        with np.errstate(
+            invalid="ignore", over="ignore"
+        ):  # a client that is not finite shows in the result
             for _ in range(self.iterations):
                 along = products @ a
                 squared = np.diagonal(products) - 2 * along + a @ along
@@ -59,7 +61,9 @@ class GeometricMedian:
                 a = after
                 # a coefficient of 1e-12 on a vector of length 1e30 still moves z: ask z to stand still too
                 moved = np.sqrt(max(float(change @ products @ change), 0.0))
-                if np.abs(change).max() <= self.tolerance and moved <= _STILL * np.median(distances):
+                if np.abs(change).max() <= self.tolerance and moved <= _STILL * np.median(
+                    distances
+                ):
                     break
         return a
 

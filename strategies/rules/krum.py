@@ -40,7 +40,9 @@ class MultiKrum:
 
     def __post_init__(self) -> None:
         if self.f < 0 or (self.m is not None and self.m < 1):
-            raise FedgroupError(f"f must be at least 0 and m at least 1, got f={self.f}, m={self.m}")
+            raise FedgroupError(
+                f"f must be at least 0 and m at least 1, got f={self.f}, m={self.m}"
+            )
 
     def min_clients(self) -> int:
         return max(2 * self.f + 3, self.m or 1)

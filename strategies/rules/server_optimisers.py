@@ -50,7 +50,9 @@ class FedAvgM:
     ) -> tuple[Vector, State]:
         """New weights (D,); unweighted."""
         require_clients(self, len(clients))
-        momentum: Vector = np.float32(self.beta) * state["momentum"] + (coordinatewise.mean(clients) - theta)
+        momentum: Vector = np.float32(self.beta) * state["momentum"] + (
+            coordinatewise.mean(clients) - theta
+        )
         new: Vector = theta + np.float32(self.lr) * momentum
         return new, {"momentum": momentum}
 
@@ -95,7 +97,10 @@ class FedAdam:
 
     def init(self, theta: Vector) -> State:
         """Zero moments."""
-        return {"first": np.zeros(theta.shape, np.float32), "second": np.zeros(theta.shape, np.float32)}
+        return {
+            "first": np.zeros(theta.shape, np.float32),
+            "second": np.zeros(theta.shape, np.float32),
+        }
 
     def step(
         self,

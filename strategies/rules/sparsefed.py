@@ -54,13 +54,17 @@ class SparseFed:
     def __post_init__(self) -> None:
         fraction = isinstance(self.k, float)
         if isinstance(self.k, bool) or not (0 < self.k <= 1 if fraction else self.k >= 1):
-            raise FedgroupError(f"SparseFed k is {self.k!r}: give a count >= 1 or a fraction in (0, 1]")
+            raise FedgroupError(
+                f"SparseFed k is {self.k!r}: give a count >= 1 or a fraction in (0, 1]"
+            )
         if self.preset not in PRESETS:
             raise unknown("SparseFed preset", self.preset, PRESETS)
         if not 0 <= self.rho < 1:
             raise FedgroupError(f"SparseFed rho is {self.rho}: it must be in [0, 1)")
         if self.preset == "memoryless" and self.rho != 0:
-            raise FedgroupError(f"SparseFed preset memoryless has no momentum, rho is {self.rho}: set rho 0")
+            raise FedgroupError(
+                f"SparseFed preset memoryless has no momentum, rho is {self.rho}: set rho 0"
+            )
         for name, value in (("clip", self.clip), ("server_lr", self.server_lr)):
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise FedgroupError(f"SparseFed {name} is {value}: it must be finite and above 0")
@@ -91,7 +95,10 @@ class SparseFed:
     def init(self, theta: Vector) -> State:
         """Zero momentum and error, (D,) float32; refuses a k that does not fit the model."""
         self.count(len(theta))
-        return {"momentum": np.zeros(theta.shape, np.float32), "error": np.zeros(theta.shape, np.float32)}
+        return {
+            "momentum": np.zeros(theta.shape, np.float32),
+            "error": np.zeros(theta.shape, np.float32),
+        }
 
     def step(
         self,
@@ -131,7 +138,9 @@ class SparseFed:
     ) -> NDArray[np.float64]:
         """Share of the clipped updates' magnitude on the coordinates sent: sum over S of |d_i|, (N,)."""
         sent = np.flatnonzero(new != theta)
-        mass = np.array([np.abs(client[sent] - theta[sent]).sum(dtype=np.float64) for client in clients])
+        mass = np.array(
+            [np.abs(client[sent] - theta[sent]).sum(dtype=np.float64) for client in clients]
+        )
         scales = self._scales(theta, clients)
         if scales is not None:
             mass *= scales

@@ -56,7 +56,9 @@ def _disguised(update: Update, theta: Any, honest: list[Update]) -> Update:
         return replace(update, weights=replace(update.weights, theta=theta))
     buffers = np.stack([other.weights.buffers for other in honest]).mean(axis=0, dtype=np.float32)
     weights = Weights(theta, buffers, honest[0].weights.counters)
-    return replace(update, weights=weights, examples=int(np.median([other.examples for other in honest])))
+    return replace(
+        update, weights=weights, examples=int(np.median([other.examples for other in honest]))
+    )
 
 
 def refused(update: Update, max_norm: float | None, theta: Any) -> str | None:

@@ -102,7 +102,9 @@ class Server:
         if first == 0 and found is None:
             self._after_round(0)
         if first < rounds:
-            self.strategy.start(grid, to_record(weights), rounds - first, evaluate_fn=self._evaluate_fn)
+            self.strategy.start(
+                grid, to_record(weights), rounds - first, evaluate_fn=self._evaluate_fn
+            )
         self._finish(schedule_hash(cohorts))
 
     def _root_trainer(self) -> RootTrainer | None:
@@ -147,7 +149,9 @@ class Server:
             self.run.append("clients", {"round": number, **client})
         timing = {name: round(value, 6) for name, value in log.seconds.items()}
         each = {str(client): round(value, 6) for client, value in log.client_seconds.items()}
-        self.run.append("timing", {"round": number, **timing, "record": self.record_seconds, "clients": each})
+        self.run.append(
+            "timing", {"round": number, **timing, "record": self.record_seconds, "clients": each}
+        )
         start = time.perf_counter()
         self._checkpoint(number)
         self.record_seconds = round(time.perf_counter() - start, 6)

@@ -103,7 +103,9 @@ class Hosted(Strategy):
         self._refuse_failures(number)
         needed = self.federation.needed()
         if len(updates) < needed:
-            self.log.failed = f"{len(updates)} valid replies of {len(self.log.cohort)}, {needed} needed"
+            self.log.failed = (
+                f"{len(updates)} valid replies of {len(self.log.cohort)}, {needed} needed"
+            )
             self._refuse_hopeless(number)
             self.log.seconds["aggregate"] = time.perf_counter() - start
             return None, None
@@ -141,7 +143,9 @@ class Hosted(Strategy):
             seen[client] = {"client": client, "status": "ok"}
             updates.append(update)
         for client in self.log.cohort:
-            seen.setdefault(client, {"client": client, "status": "missing", "reason": "no reply in time"})
+            seen.setdefault(
+                client, {"client": client, "status": "missing", "reason": "no reply in time"}
+            )
         self.log.clients = [seen[client] for client in sorted(seen)]
         return sorted(updates, key=lambda update: update.client)
 
@@ -208,7 +212,9 @@ class Hosted(Strategy):
         rule = self.federation.rule()
         samples = _samples(updates)
         try:
-            theta, state = rule.step(state, self.weights.theta, [u.weights.theta for u in updates], samples)
+            theta, state = rule.step(
+                state, self.weights.theta, [u.weights.theta for u in updates], samples
+            )
         except FedgroupError as error:
             raise FedgroupError(f"round {number}: {error}") from error
         counters = np.maximum.reduce([u.weights.counters for u in updates])
@@ -238,7 +244,9 @@ class Hosted(Strategy):
     def _weigh(self, state: State, before: Weights, updates: list[Update]) -> None:
         """Log every client's influence, where the rule can say it."""
         vectors, rule = [update.weights.theta for update in updates], self.federation.rule()
-        shares = influence_of(rule, state, before.theta, vectors, _samples(updates), self.weights.theta)
+        shares = influence_of(
+            rule, state, before.theta, vectors, _samples(updates), self.weights.theta
+        )
         if shares is not None:
             malicious = frozenset() if self.forger is None else self.forger.malicious
             self.log.weigh(updates, shares, self.minority, malicious)

@@ -18,13 +18,17 @@ def query_roster(grid: Grid, clients: int) -> dict[int, int]:
             f"{len(nodes)} nodes are connected but task.partition.clients is {clients}: make them equal"
         )
     questions = [
-        Message(content=RecordDict(), message_type=MessageType.QUERY, dst_node_id=node, group_id="0")
+        Message(
+            content=RecordDict(), message_type=MessageType.QUERY, dst_node_id=node, group_id="0"
+        )
         for node in nodes
     ]
     roster: dict[int, int] = {}
     for reply in grid.send_and_receive(questions):
         if reply.has_error():
-            raise FedgroupError(f"a node could not say which partition it holds: {reply.error.reason}")
+            raise FedgroupError(
+                f"a node could not say which partition it holds: {reply.error.reason}"
+            )
         answer = reply.content.metric_records[METRICS]
         roster[int(answer["partition-id"])] = reply.metadata.src_node_id  # type: ignore[arg-type]
     if sorted(roster) != list(range(clients)):

@@ -83,7 +83,9 @@ class Sites(Grid):
         """Take the replies to these messages, as the nodes sent them."""
         return self._grid.pull_messages(message_ids)
 
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> list[Message]:
         """Send and wait: a lost node's reply is an error, a late one is left out."""
         sent = list(messages)
         if sent and sent[0].metadata.message_type == MessageType.QUERY:
@@ -95,7 +97,9 @@ class Sites(Grid):
             identifier = self._push(message)
             if identifier is None:
                 replies.append(
-                    Message(Error(NOT_SENT, "the SuperLink did not take the message"), reply_to=message)
+                    Message(
+                        Error(NOT_SENT, "the SuperLink did not take the message"), reply_to=message
+                    )
                 )
             else:
                 waiting[identifier] = message
@@ -162,11 +166,16 @@ class Sites(Grid):
         records = reply.content.metric_records
         partition = records[METRICS].get("partition-id") if METRICS in records else None
         if not isinstance(partition, int) or not 0 <= partition < self._clients:
-            self._refuse(node, f"it holds partition {partition}, task.partition.clients is {self._clients}")
+            self._refuse(
+                node, f"it holds partition {partition}, task.partition.clients is {self._clients}"
+            )
             return
         if partition in self._held:
             _LOG.warning(
-                "partition %d: now held by node %d, before by %d", partition, node, self._held[partition]
+                "partition %d: now held by node %d, before by %d",
+                partition,
+                node,
+                self._held[partition],
             )
         self._held[partition] = node
 

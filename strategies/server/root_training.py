@@ -17,7 +17,13 @@ class RootTrainer:
     """Trains the global model on the root set, once per round, with the clients' settings."""
 
     def __init__(
-        self, task: Task, train: GroupedDataset, kind: str, size: int, model: nn.Module, device: torch.device
+        self,
+        task: Task,
+        train: GroupedDataset,
+        kind: str,
+        size: int,
+        model: nn.Module,
+        device: torch.device,
     ) -> None:
         self.task = task
         self.model = model
@@ -27,7 +33,9 @@ class RootTrainer:
     def __call__(self, number: int, weights: Weights) -> Vector:
         """Parameters (P,) after local training from the global `weights` in round `number`."""
         write(self.model, weights)
-        fit(self.model, self.data, self.task.train, rng(self.task.seed, "root", number), self.device)
+        fit(
+            self.model, self.data, self.task.train, rng(self.task.seed, "root", number), self.device
+        )
         return read(self.model).theta
 
 

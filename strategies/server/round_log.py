@@ -42,12 +42,16 @@ class RoundLog:
         train = min(wall, sum(self.client_seconds.values()) / lanes)
         self.seconds.update(train=train, transfer=wall - train)
 
-    def describe(self, updates: Sequence[Update], before: Vector, after: Vector, state: State) -> None:
+    def describe(
+        self, updates: Sequence[Update], before: Vector, after: Vector, state: State
+    ) -> None:
         """Norms of every update and of the step taken, the cosine between the two, norms of the rule's state.
 
         before and after are the global parameters (D,).
         """
-        norms, products, step_norm = along([update.weights.theta for update in updates], before, after)
+        norms, products, step_norm = along(
+            [update.weights.theta for update in updates], before, after
+        )
         rows = self.rows
         for update, norm, product in zip(updates, norms.tolist(), products.tolist(), strict=True):
             rows[update.client].update(
@@ -77,7 +81,10 @@ class RoundLog:
         for update, share in zip(updates, shares.tolist(), strict=True):
             rows[update.client]["influence"] = share
         holds = [any(u.groups[g] for g in minority if g < len(u.groups)) for u in updates]
-        for name, mask in (("minority", holds), ("attacker", [u.client in malicious for u in updates])):
+        for name, mask in (
+            ("minority", holds),
+            ("attacker", [u.client in malicious for u in updates]),
+        ):
             ratio = _relative(shares, np.array(mask))
             if ratio is not None:
                 self.diagnostics[f"{name}_influence"] = ratio

@@ -25,7 +25,9 @@ from tests import ray_app
 from tests.toy import experiment
 
 pytestmark = pytest.mark.filterwarnings(  # Ray leaves its own processes to the garbage collector
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning", "ignore::FutureWarning:ray"
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore::ResourceWarning",
+    "ignore::FutureWarning:ray",
 )
 RECORDS = ("rounds.jsonl", "clients.jsonl", "partition.csv", "result.json", "best.npz")
 
@@ -73,7 +75,9 @@ def federate_on(grid: RayGrid, exp: Experiment, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("rule", ["fedavg", {"use": "sparsefed", "k": 0.1, "rho": 0.9}], ids=str)
-def test_two_workers_equal_the_in_process_grid_bit_for_bit(rule: Any, grid: RayGrid, tmp_path: Path) -> None:
+def test_two_workers_equal_the_in_process_grid_bit_for_bit(
+    rule: Any, grid: RayGrid, tmp_path: Path
+) -> None:
     exp = make(federation__aggregator=rule)
     plain = records(run(exp, tmp_path / "plain"))
     assert records(federate_on(grid, exp, tmp_path / "ray")) == plain
@@ -85,7 +89,9 @@ def test_one_worker_through_ray_equals_the_in_process_grid(tmp_path: Path) -> No
     assert records(on_ray) == records(run(exp, tmp_path / "plain"))
 
 
-def test_a_killed_worker_is_replaced_and_its_client_tried_again(grid: RayGrid, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_and_its_client_tried_again(
+    grid: RayGrid, tmp_path: Path
+) -> None:
     exp = make()
     plain = records(run(exp, tmp_path / "plain"))
     cohorts = schedule(0, 8, 0.5, exp.federation.rounds)
@@ -100,7 +106,8 @@ def test_a_killed_worker_is_replaced_and_its_client_tried_again(grid: RayGrid, t
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("kill", "its worker died in 2 tries"), ("memory", "it ran out of memory in 2 tries")]
+    ("kind", "words"),
+    [("kill", "its worker died in 2 tries"), ("memory", "it ran out of memory in 2 tries")],
 )
 def test_a_client_that_fails_twice_is_recorded_and_the_others_go_on(
     kind: str, words: str, grid: RayGrid, tmp_path: Path
@@ -116,7 +123,9 @@ def test_a_client_that_fails_twice_is_recorded_and_the_others_go_on(
     assert words in row["refused"][0]["reason"]
 
 
-def test_policy_fail_stops_the_run_and_keeps_what_was_recorded(grid: RayGrid, tmp_path: Path) -> None:
+def test_policy_fail_stops_the_run_and_keeps_what_was_recorded(
+    grid: RayGrid, tmp_path: Path
+) -> None:
     exp = make(federation__on_failure="fail", federation__rounds=2)
     plain = run(exp, tmp_path / "plain")
     victim = int(schedule(0, 8, 0.5, 2)[1][0])
@@ -124,7 +133,9 @@ def test_policy_fail_stops_the_run_and_keeps_what_was_recorded(grid: RayGrid, tm
     if victim in first:
         victim = next(int(c) for c in schedule(0, 8, 0.5, 2)[1] if int(c) not in first)
     ray_app.plan("raise", victim, 1)
-    with pytest.raises(FedgroupError, match=f"round 2: client {victim}: RuntimeError: a client's own fault"):
+    with pytest.raises(
+        FedgroupError, match=f"round 2: client {victim}: RuntimeError: a client's own fault"
+    ):
         federate_on(grid, exp, tmp_path / "ray")
     cut = tmp_path / "ray" / exp.id
     assert [row["round"] for row in read_lines(cut, "rounds")] == [0, 1]
@@ -156,12 +167,16 @@ def test_whole_runs_on_a_cluster_and_a_failing_one_alone(tmp_path: Path) -> None
     path = tmp_path / "cluster.yaml"
     path.write_text(CLUSTER_TABLE)
     table = load(str(path))
-    runs = [(experiment, row.label["METHOD"]) for row in table.rows for experiment in row.experiments]
+    runs = [
+        (experiment, row.label["METHOD"]) for row in table.rows for experiment in row.experiments
+    ]
     place = Resources(ray_address=ray.get_runtime_context().gcs_address)
     found = launch(runs, tmp_path / "cluster", 2, lambda watched: None, place)
     assert [run.state for run in found] == ["done", "failed"]
     assert found[1].reason.startswith("TrimmedMean needs 5 valid clients per round")
-    assert records(tmp_path / "cluster" / runs[0][0].id) == records(run(runs[0][0], tmp_path / "plain"))
+    assert records(tmp_path / "cluster" / runs[0][0].id) == records(
+        run(runs[0][0], tmp_path / "plain")
+    )
 
 
 def test_late_clients_are_left_out_and_their_worker_replaced(grid: RayGrid) -> None:

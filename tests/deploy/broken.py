@@ -32,7 +32,9 @@ def train(message: Message, context: Context) -> Message:
         raise RuntimeError("a site's own fault")
     reply = real(message=message, context=context)
     if kind in ("nan", "shape"):
-        arrays = {name: array.numpy() for name, array in reply.content.array_records[ARRAYS].items()}
+        arrays = {
+            name: array.numpy() for name, array in reply.content.array_records[ARRAYS].items()
+        }
         theta = arrays["theta"].copy()
         theta[0] = np.nan
         arrays["theta"] = theta if kind == "nan" else theta[1:]

@@ -19,7 +19,9 @@ NODES = 3
 
 def toy(**changes: Any) -> Experiment:
     """Three clients, all of them in every round."""
-    return Experiment.of(experiment(task__partition__clients=NODES, federation__fraction=1.0, **changes))
+    return Experiment.of(
+        experiment(task__partition__clients=NODES, federation__fraction=1.0, **changes)
+    )
 
 
 def topology(folder: Path, keys: Path | None = None) -> Topology:
@@ -42,7 +44,9 @@ def broken_app(folder: Path) -> Path:
     """Flower app like ours, with the ClientApp that misbehaves."""
     folder.mkdir()
     text = (ROOT / "pyproject.toml").read_text()
-    text = text.replace('clientapp = "clients.client_app:app"', 'clientapp = "tests.deploy.broken:app"')
+    text = text.replace(
+        'clientapp = "clients.client_app:app"', 'clientapp = "tests.deploy.broken:app"'
+    )
     assert "tests.deploy.broken" in text
     (folder / "pyproject.toml").write_text(text)
     shutil.copy(ROOT / "LICENSE", folder)

@@ -20,14 +20,18 @@ def test_every_long_running_service_is_hardened_watched_and_restarted() -> None:
     for name, service in {**NODES, **LINKS}.items():
         assert service["restart"] == "unless-stopped", name
         assert service["healthcheck"]["test"][:4] == ["CMD", "python", "-m", "deploy.health"], name
-        assert service["read_only"] and service["cap_drop"] == ["ALL"] and "user" not in service, name
+        assert service["read_only"] and service["cap_drop"] == ["ALL"] and "user" not in service, (
+            name
+        )
         assert "no-new-privileges:true" in service["security_opt"], name
 
 
 def test_the_image_does_not_run_as_root() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     assert "USER 1000:1000" in lines
-    assert lines.index("USER 1000:1000") > max(i for i, line in enumerate(lines) if line.startswith("RUN"))
+    assert lines.index("USER 1000:1000") > max(
+        i for i, line in enumerate(lines) if line.startswith("RUN")
+    )
 
 
 @pytest.mark.parametrize("profile", ["local", "gpu", "tls"])
@@ -43,7 +47,9 @@ def test_a_profile_is_one_superlink_and_a_node_per_partition(profile: str) -> No
 
 def test_every_site_has_its_own_cache_and_its_data_are_read_only() -> None:
     for profile in ("local", "gpu", "tls"):
-        volumes = [service["volumes"] for service in NODES.values() if profile in service["profiles"]]
+        volumes = [
+            service["volumes"] for service in NODES.values() if profile in service["profiles"]
+        ]
         caches = [volume for each in volumes for volume in each if volume.endswith(":/cache")]
         assert len(set(caches)) == 3
         data = [volume for each in volumes for volume in each if ":/data" in volume]
@@ -57,15 +63,24 @@ def test_only_the_superlink_is_published_and_only_on_loopback_unless_told() -> N
 
 def test_gpus_are_reserved_in_their_profile_alone() -> None:
     for name, service in NODES.items():
-        asked = service.get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", [])
-        assert [device["capabilities"] for device in asked] == ([["gpu"]] if "gpu" in name else []), name
+        asked = (
+            service.get("deploy", {})
+            .get("resources", {})
+            .get("reservations", {})
+            .get("devices", [])
+        )
+        assert [device["capabilities"] for device in asked] == (
+            [["gpu"]] if "gpu" in name else []
+        ), name
 
 
 def test_a_secure_node_sees_its_own_keys_alone() -> None:
     for i in range(3):
         mounted = [v for v in SERVICES[f"supernode-tls-{i}"]["volumes"] if v.startswith("keys-")]
         assert mounted == [f"keys-{i}:/keys:ro"]
-    assert all("authority" not in v for s in (*NODES.values(), *LINKS.values()) for v in s["volumes"])
+    assert all(
+        "authority" not in v for s in (*NODES.values(), *LINKS.values()) for v in s["volumes"]
+    )
 
 
 def test_every_volume_is_declared() -> None:
@@ -95,7 +110,11 @@ def test_what_is_copied_into_the_image_is_not_ignored() -> None:
 def test_a_container_without_its_settings_says_which(
     missing: dict[str, str], match: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = {"FEDGROUP_SUPERLINK": "superlink:8000", "FEDGROUP_PARTITION": "1", "FEDGROUP_PARTITIONS": "3"}
+    whole = {
+        "FEDGROUP_SUPERLINK": "superlink:8000",
+        "FEDGROUP_PARTITION": "1",
+        "FEDGROUP_PARTITIONS": "3",
+    }
     for name, value in {**whole, **missing}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(os, "execvp", lambda *_: pytest.fail("it started"))

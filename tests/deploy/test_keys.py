@@ -15,7 +15,9 @@ from fedgroup.errors import FedgroupError
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("made") / "keys", 2, ("superlink", "example.org", "10.0.0.5"))
+    return make(
+        tmp_path_factory.mktemp("made") / "keys", 2, ("superlink", "example.org", "10.0.0.5")
+    )
 
 
 def test_the_certificate_carries_the_names_it_was_made_for(keys: Path) -> None:
@@ -26,7 +28,9 @@ def test_the_certificate_carries_the_names_it_was_made_for(keys: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_openssl_accepts_the_chain_strictly_and_refuses_another_authority(keys: Path, tmp_path: Path) -> None:
+def test_openssl_accepts_the_chain_strictly_and_refuses_another_authority(
+    keys: Path, tmp_path: Path
+) -> None:
     def verify(authority: Path) -> int:
         command = [
             "openssl",
@@ -68,14 +72,25 @@ def test_a_machine_gets_its_own_private_key_and_no_other(keys: Path) -> None:
     held = {folder.name: {path.name for path in folder.iterdir()} for folder in keys.iterdir()}
     assert held == {
         "authority": {"ca.key"},
-        "superlink": {"ca.crt", "superlink.crt", "superlink.key", "supernode-0.pub", "supernode-1.pub"},
+        "superlink": {
+            "ca.crt",
+            "superlink.crt",
+            "superlink.key",
+            "supernode-0.pub",
+            "supernode-1.pub",
+        },
         "supernode-0": {"ca.crt", "key"},
         "supernode-1": {"ca.crt", "key"},
     }
 
 
 def test_private_halves_are_readable_by_their_owner_alone(keys: Path) -> None:
-    for name in ("authority/ca.key", "superlink/superlink.key", "supernode-0/key", "supernode-1/key"):
+    for name in (
+        "authority/ca.key",
+        "superlink/superlink.key",
+        "supernode-0/key",
+        "supernode-1/key",
+    ):
         assert stat.S_IMODE((keys / name).stat().st_mode) == 0o600, name
 
 

@@ -34,7 +34,9 @@ def arrays(folder: Path) -> dict[str, Any]:
 
 def same_model(one: Path, two: Path) -> bool:
     first, second = arrays(one), arrays(two)
-    return set(first) == set(second) and all(np.array_equal(first[name], second[name]) for name in first)
+    return set(first) == set(second) and all(
+        np.array_equal(first[name], second[name]) for name in first
+    )
 
 
 @pytest.mark.timeout(600)

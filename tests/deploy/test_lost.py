@@ -43,7 +43,9 @@ def test_a_killed_supernode_fails_its_round_and_comes_back(
     wire = tmp_path / "wire" / exp.id
     rows = read_lines(wire, "rounds")[1:]
     lost = [row["round"] for row in rows if row["refused"]]
-    assert 2 in lost and {1, 4}.isdisjoint(lost)  # a busy machine may need another round to start it again
+    assert 2 in lost and {1, 4}.isdisjoint(
+        lost
+    )  # a busy machine may need another round to start it again
     for row in rows:
         assert row["admitted"] == (2 if row["round"] in lost else 3)
         for refused in row["refused"]:
@@ -59,7 +61,9 @@ def test_a_killed_supernode_fails_its_round_and_comes_back(
     )
 
 
-def test_a_silent_supernode_stops_a_strict_run_in_time_and_nothing_recorded_is_lost(tmp_path: Path) -> None:
+def test_a_silent_supernode_stops_a_strict_run_in_time_and_nothing_recorded_is_lost(
+    tmp_path: Path,
+) -> None:
     exp = toy(federation__on_failure="fail")
     app = broken_app(tmp_path / "app")
     with topology(tmp_path / "up") as up:
@@ -90,7 +94,9 @@ def test_a_restarted_superlink_goes_on_from_the_last_round(tmp_path: Path) -> No
         up.superlink.kill()
         started = time.monotonic()
         code, output = finish(running, 300)
-        print(f"the submission ended {time.monotonic() - started:.1f} s after the SuperLink: {output[-600:]}")
+        print(
+            f"the submission ended {time.monotonic() - started:.1f} s after the SuperLink: {output[-600:]}"
+        )
         assert code == 1
         wait_for(lambda: status(wire) == "interrupted")
         kept = (wire / "rounds.jsonl").read_bytes()
@@ -106,7 +112,13 @@ def test_a_restarted_superlink_goes_on_from_the_last_round(tmp_path: Path) -> No
 
 
 def test_one_command_runs_the_secure_comparison_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "deploy.local", "--secure", f"--results={tmp_path / 'results'}"]
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.local",
+        "--secure",
+        f"--results={tmp_path / 'results'}",
+    ]
     tiny = [
         "--set=task.data=tests.toy:ToyData",
         "--set=task.model=tests.toy:ToyModel",
@@ -126,5 +138,7 @@ def test_one_command_runs_the_secure_comparison_and_leaves_nothing_behind(tmp_pa
     assert len(list((tmp_path / "results").glob("*/result.json"))) == 2
     assert (tmp_path / "results" / "reports" / "comparison" / "report.md").exists()
     assert not list(tmp_path.glob("fedgroup-deploy-*"))
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+    ).stdout
     assert str(tmp_path) not in listed

@@ -59,10 +59,14 @@ def test_a_node_with_an_unregistered_key_is_refused(up: Topology, tmp_path: Path
     assert re.search(r'"POST /v1/fleet/activate-node HTTP/1.1" 4\d\d', up.superlink.log.read_text())
 
 
-def test_a_superlink_with_a_foreign_certificate_is_refused_by_the_node(up: Topology, tmp_path: Path) -> None:
+def test_a_superlink_with_a_foreign_certificate_is_refused_by_the_node(
+    up: Topology, tmp_path: Path
+) -> None:
     other = make(tmp_path / "other", 1)
     said = turned_away(
-        up, tmp_path, ("--root-certificates", f"--root-certificates={other / 'superlink' / 'ca.crt'}")
+        up,
+        tmp_path,
+        ("--root-certificates", f"--root-certificates={other / 'superlink' / 'ca.crt'}"),
     )
     assert "certificate verify failed" in said.lower()
 

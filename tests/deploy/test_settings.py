@@ -22,7 +22,9 @@ def context(**node: Any) -> Context:
 
 
 def test_a_node_reads_its_own_folder_and_nothing_else_changes(tmp_path: Path) -> None:
-    task = Experiment.of({"task": {"data": {"use": "waterbirds", "root": "/server", "size": 64}}}).task
+    task = Experiment.of(
+        {"task": {"data": {"use": "waterbirds", "root": "/server", "size": 64}}}
+    ).task
     mine = _task(task.to_json(), _data_root(context(data_root=str(tmp_path))))
     assert mine.data.root == str(tmp_path) and mine.data.size == 64
     assert (mine.partition, mine.model, mine.train, mine.seed) == (
@@ -55,7 +57,9 @@ def test_a_timeout_that_is_none_is_refused(value: Any) -> None:
         read_timeout(value)
 
 
-def test_a_submitted_experiment_arrives_as_it_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_submitted_experiment_arrives_as_it_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import tomllib
 
     from flwr.common.config import flatten_dict

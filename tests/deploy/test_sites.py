@@ -55,7 +55,9 @@ class Nodes(Grid):
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         return [self.replies.pop(key) for key in list(message_ids) if key in self.replies]
 
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> list[Message]:
         raise NotImplementedError
 
 
@@ -66,7 +68,9 @@ def holder(partition: Any, value: float = 0.0) -> Answer:
         if message.metadata.message_type == MessageType.QUERY:
             content = RecordDict({METRICS: MetricRecord({"partition-id": partition})})
         else:
-            content = RecordDict({ARRAYS: ArrayRecord({"theta": Array(np.array([value], np.float32))})})
+            content = RecordDict(
+                {ARRAYS: ArrayRecord({"theta": Array(np.array([value], np.float32))})}
+            )
         return Message(content, reply_to=message)
 
     return answer
@@ -177,7 +181,9 @@ def test_missing_partitions_are_named() -> None:
 
 @pytest.mark.parametrize("partition", [5, -1, 0.5])
 def test_a_partition_that_does_not_exist_is_refused_by_name(partition: Any) -> None:
-    with pytest.raises(FedgroupError, match=rf"node 8 takes no part: it holds partition {partition}"):
+    with pytest.raises(
+        FedgroupError, match=rf"node 8 takes no part: it holds partition {partition}"
+    ):
         Sites(Nodes({7: holder(0), 8: holder(partition)}), 2, 1.0).get_node_ids()
 
 
@@ -186,7 +192,9 @@ def test_a_node_without_a_partition_is_refused_with_its_own_words() -> None:
         Sites(Nodes({7: holder(0), 8: broken}), 2, 1.0).get_node_ids()
 
 
-@pytest.mark.parametrize("content", [RecordDict(), RecordDict({METRICS: MetricRecord({"other": 1})})])
+@pytest.mark.parametrize(
+    "content", [RecordDict(), RecordDict({METRICS: MetricRecord({"other": 1})})]
+)
 def test_a_node_that_answers_something_else_is_refused(content: RecordDict) -> None:
     def other(message: Message) -> Message:
         return Message(content, reply_to=message)

@@ -43,7 +43,11 @@ def table(folder: Path, seeds: str = "[0, 1, 2]", text: str = TABLE, name: str =
 
 
 def finish(
-    experiment: Experiment, results: Path, groups: list[float], asr: float | None = None, **other: Any
+    experiment: Experiment,
+    results: Path,
+    groups: list[float],
+    asr: float | None = None,
+    **other: Any,
 ) -> None:
     """Write the records of a finished run with these group accuracies in percent, 10 samples per group."""
     chosen: dict[str, Any] = {"wga": min(groups), "acc": sum(groups) / 4, "acc_adjusted": groups[0]}
@@ -53,7 +57,12 @@ def finish(
         "selection": {"best_val_wga": full, "final": full, "last10": chosen},
         "rounds": 2,
         "failed_rounds": 0,
-        "dataset": {"name": "toy", "groups": GROUPS, "tiers": TIERS, "train_counts": [40, 8, 4, 28]},
+        "dataset": {
+            "name": "toy",
+            "groups": GROUPS,
+            "tiers": TIERS,
+            "train_counts": [40, 8, 4, 28],
+        },
         "parameters": 126,
         "minority_influence": None,
     }
@@ -64,5 +73,7 @@ def finish(
     counts = {"correct": [round(value / 10) for value in groups], "total": [10] * 4}
     rounds = [{"round": r, "test": counts, "val": counts} for r in (0, 1, 2)]
     (folder / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rounds))
-    (folder / "timing.jsonl").write_text(json.dumps({"round": 1, "train": 2.5, "evaluate": 0.5}) + "\n")
+    (folder / "timing.jsonl").write_text(
+        json.dumps({"round": 1, "train": 2.5, "evaluate": 0.5}) + "\n"
+    )
     (folder / "result.json").write_text(json.dumps(stored | other))

@@ -23,8 +23,15 @@ CPU = torch.device("cpu")
 
 
 def task(attack="dlbd", **changes):
-    settings = {"use": attack, "fraction": 0.1} | ({"side": 3, "gap": 0} if attack == "dlbd" else {})
-    values = {"data": "tests.toy:ToyData", "model": "tests.toy:ToyModel", "attack": settings, **changes}
+    settings = {"use": attack, "fraction": 0.1} | (
+        {"side": 3, "gap": 0} if attack == "dlbd" else {}
+    )
+    values = {
+        "data": "tests.toy:ToyData",
+        "model": "tests.toy:ToyModel",
+        "attack": settings,
+        **changes,
+    }
     return build(Task, values)
 
 
@@ -33,7 +40,9 @@ def one_bank():
     splits = ToyData().load()
     bank = torch.cat([part.bank for part in splits])
     starts = np.cumsum([0] + [len(part.bank) for part in splits])
-    return Splits(*(replace(p, bank=bank, row=p.row + s) for p, s in zip(splits, starts, strict=False)))
+    return Splits(
+        *(replace(p, bank=bank, row=p.row + s) for p, s in zip(splits, starts, strict=False))
+    )
 
 
 def test_known_test_images_are_not_predicted_again():
@@ -63,7 +72,9 @@ def test_known_test_images_are_not_predicted_again():
 @pytest.mark.parametrize("attack", ["dlbd", "sa"])
 def test_the_attack_counts_what_it_counts_without_a_memory(attack, tmp_path, monkeypatch):
     only, device = task(attack), CPU
-    model = build_model(only.model, 2, 4, device)  # right on 6 of the attacked class, 5 of them turned
+    model = build_model(
+        only.model, 2, 4, device
+    )  # right on 6 of the attacked class, 5 of them turned
     asked = []
 
     def counting(net, view, *rest):
@@ -87,12 +98,18 @@ def test_the_first_best_round_is_kept_and_the_start_is_none(tmp_path, monkeypatc
     model = build_model(only.model, 2, 1, CPU)
     right = prepared_splits(only).val.y
     answers = {"now": right}
-    monkeypatch.setattr(evaluator, "predict", lambda net, view, *_: np.resize(answers["now"], len(view)))
+    monkeypatch.setattr(
+        evaluator, "predict", lambda net, view, *_: np.resize(answers["now"], len(view))
+    )
     with open_run(tmp_path / "run", {}) as run:
         evaluate = Evaluator(run, only, CPU, None)
         evaluate(0, model)
         assert evaluate.best == (-1.0, 0) and not (tmp_path / "run" / "best.npz").exists()
-        for number, now, best in [(1, 1 - right, (0.0, 1)), (2, right, (1.0, 2)), (3, right, (1.0, 2))]:
+        for number, now, best in [
+            (1, 1 - right, (0.0, 1)),
+            (2, right, (1.0, 2)),
+            (3, right, (1.0, 2)),
+        ]:
             answers["now"] = now
             evaluate(number, model)
             assert evaluate.best == best
@@ -125,7 +142,9 @@ def test_runs_that_share_their_data_share_what_is_placed():
     assert not np.array_equal(
         own[0].pixels(np.flatnonzero(own[0].poison)), own[1].pixels(np.flatnonzero(own[1].poison))
     )
-    assert np.array_equal(own[0].group, prepared_splits(task(seed=5)).train.group)  # both seeds are 0
+    assert np.array_equal(
+        own[0].group, prepared_splits(task(seed=5)).train.group
+    )  # both seeds are 0
     assert not prepared_splits(task(inject=False)).train.poison.any()
 
 
@@ -138,7 +157,9 @@ def test_a_model_is_built_on_its_device_channels_last():
 
 
 def test_parts_of_a_checkpoint():
-    arrays = {name: np.array(i) for i, name in enumerate(["theta", "state.m", "state.a.b", "forger.m"])}
+    arrays = {
+        name: np.array(i) for i, name in enumerate(["theta", "state.m", "state.a.b", "forger.m"])
+    }
     found = Checkpoint(2, arrays, {})
     assert found.part("state") == {"m": 1, "a.b": 2}
     assert found.part("forger") == {"m": 3}

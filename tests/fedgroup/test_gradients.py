@@ -96,11 +96,15 @@ def test_bad_input(data, model):
             return x.mean((2, 3))[:, :2]
 
     assert logits(Headless(), data).shape == (800, 2)
-    with pytest.raises(FedgroupError, match="no_bias needs a model that ends in a linear layer.*Headless"):
+    with pytest.raises(
+        FedgroupError, match="no_bias needs a model that ends in a linear layer.*Headless"
+    ):
         logits(Headless(), data, no_bias=True)
     with torch.no_grad():
         model.fc.weight.fill_(float("nan"))
-    with pytest.raises(FedgroupError, match="800 of 800 samples are not finite.*lower learning rate"):
+    with pytest.raises(
+        FedgroupError, match="800 of 800 samples are not finite.*lower learning rate"
+    ):
         last_layer_gradients(model, data)
     with pytest.raises(FedgroupError, match=r"\(3, 2\).*\(2,\) do not fit"):
         proxies(np.zeros((3, 2), np.float32), np.zeros(2, np.int64))

@@ -11,7 +11,10 @@ from fedgroup.group_metrics import Counts, selection_rates
 from tests.fedgroup.data import fixtures
 from tests.paths import CASES
 
-CASES = {case["id"]: case for case in json.loads((CASES / "group_methods_cases.json").read_text())["cases"]}
+CASES = {
+    case["id"]: case
+    for case in json.loads((CASES / "group_methods_cases.json").read_text())["cases"]
+}
 
 
 def test_counts_by_hand() -> None:
@@ -49,7 +52,9 @@ def test_adjusted_accuracy_is_the_reweighted_one_of_the_parity_case() -> None:
     case = CASES["george_reweight_vectors"]
     given: dict[str, Any] = case["inputs"]
     counts = Counts(tuple(given["val_correct"]), tuple(given["n_val"]))
-    assert counts.adjusted(given["n_train"]) == pytest.approx(case["expected"]["val_acc_rw"], abs=1e-9)
+    assert counts.adjusted(given["n_train"]) == pytest.approx(
+        case["expected"]["val_acc_rw"], abs=1e-9
+    )
 
 
 def test_adjusted_equals_raw_where_the_proportions_agree() -> None:
@@ -68,7 +73,9 @@ def test_adjusted_leaves_empty_groups_out() -> None:
 def test_the_papers_acc_on_waterbirds_must_be_the_adjusted_one() -> None:
     """Table 3's ACC exceeds what raw accuracy allows at its WGA; the adjusted average can reach it."""
     for row in CASES["paper_acc_is_adjusted"]["expected"]:
-        worst = Counts((2255, 2255, 0, 642), (2255, 2255, 642, 642))  # the worst group is all wrong: scale it
+        worst = Counts(
+            (2255, 2255, 0, 642), (2255, 2255, 642, 642)
+        )  # the worst group is all wrong: scale it
         share = 1 - row["wga"] / 100
         raw = 100 - share * (100 - 100 * worst.accuracy())
         adjusted = 100 - share * (100 - 100 * worst.adjusted((3498, 184, 56, 1057)))

@@ -20,7 +20,9 @@ def test_by_hand() -> None:
 def test_ideal_within_standard_within_worst(pairs: list[tuple[bool, bool]]) -> None:
     found = np.array([pair[0] for pair in pairs], np.bool_)
     members = np.array([pair[1] for pair in pairs], np.bool_)
-    ideal, standard, worst = (intervene(found, members, case) for case in ("ideal", "standard", "worst"))
+    ideal, standard, worst = (
+        intervene(found, members, case) for case in ("ideal", "standard", "worst")
+    )
     assert np.array_equal(standard, found)
     assert not (ideal & ~standard).any() and not (standard & ~worst).any()
     assert not (ideal & members).any() and (worst[members]).all()

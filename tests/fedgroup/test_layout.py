@@ -49,7 +49,9 @@ def test_read_and_write_round_trip_bitwise(channels_last: bool) -> None:
         assert torch.equal(tensor, two.state_dict()[name]), name
     # C-order ravel whatever the memory format
     first = next(iter(one.parameters()))
-    assert np.array_equal(weights.theta[: first.numel()], first.detach().contiguous().numpy().ravel())
+    assert np.array_equal(
+        weights.theta[: first.numel()], first.detach().contiguous().numpy().ravel()
+    )
 
 
 def test_read_copies() -> None:
@@ -67,7 +69,9 @@ def test_wrong_lengths_are_refused() -> None:
     with pytest.raises(FedgroupError, match="too few to fill 'fc.bias'"):
         write(net, Weights(weights.theta[:-1], weights.buffers, weights.counters))
     with pytest.raises(FedgroupError, match="this model takes 126"):
-        write(net, Weights(np.append(weights.theta, np.float32(0)), weights.buffers, weights.counters))
+        write(
+            net, Weights(np.append(weights.theta, np.float32(0)), weights.buffers, weights.counters)
+        )
 
 
 def test_a_model_without_parameters_is_refused() -> None:

@@ -64,7 +64,9 @@ def test_broken_or_foreign_weights_are_refused(tmp_path: Path) -> None:
         Small(init=str(path)).build(2, 0)
     state = SmallResNet(2).state_dict()
     torch.save({**state, "extra.weight": torch.zeros(1)}, tmp_path / "more.pt")
-    with pytest.raises(FedgroupError, match=r"does not fit this model: 1 entries differ.*extra\.weight"):
+    with pytest.raises(
+        FedgroupError, match=r"does not fit this model: 1 entries differ.*extra\.weight"
+    ):
         Small(init=str(tmp_path / "more.pt")).build(2, 0)
     state["stem.0.weight"] = torch.zeros(16, 3, 5, 5)
     torch.save(state, tmp_path / "shape.pt")

@@ -24,7 +24,9 @@ def fill(folder: Path, rounds: range, stop_before_checkpoint: bool = False) -> N
 
 def test_resume_cuts_back_to_the_checkpoint(tmp_path: Path) -> None:
     fill(tmp_path / "whole", range(6))
-    fill(tmp_path / "cut", range(4), stop_before_checkpoint=True)  # round 3 was written, not checkpointed
+    fill(
+        tmp_path / "cut", range(4), stop_before_checkpoint=True
+    )  # round 3 was written, not checkpointed
     with (tmp_path / "cut" / "rounds.jsonl").open("ab") as file:
         file.write(b'{"round": 4, "x"')  # and a line was torn
     assert len(read_lines(tmp_path / "cut", "rounds")) == 4
@@ -56,7 +58,10 @@ def test_status_follows_the_files(tmp_path: Path) -> None:
 
 
 def test_second_writer_is_refused(tmp_path: Path) -> None:
-    with open_run(tmp_path / "run", SPEC), pytest.raises(FedgroupError, match="in use by another process"):  # noqa: SIM117
+    with (
+        open_run(tmp_path / "run", SPEC),
+        pytest.raises(FedgroupError, match="in use by another process"),
+    ):  # noqa: SIM117
         with open_run(tmp_path / "run", SPEC):
             pass
 
@@ -75,7 +80,10 @@ def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     fill(tmp_path / "run", range(2))
     path = tmp_path / "run" / "checkpoint.npz"
     path.write_bytes(path.read_bytes()[:100])
-    with open_run(tmp_path / "run", SPEC) as run, pytest.raises(FedgroupError, match="damaged.*delete"):
+    with (
+        open_run(tmp_path / "run", SPEC) as run,
+        pytest.raises(FedgroupError, match="damaged.*delete"),
+    ):
         run.resume()
 
 
@@ -88,7 +96,9 @@ def test_unwritable_folder_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(tmp_path / "run", range(2))
     good = (tmp_path / "run" / "checkpoint.npz").read_bytes()
 

@@ -35,7 +35,9 @@ def test_component_by_short_name_mapping_and_import_path() -> None:
     assert build(Drawing, {"shape": "circle"}).shape == Circle()
     assert build(Drawing, {"shape": {"use": "circle", "radius": 3}}).shape == Circle(radius=3.0)
     assert build(Drawing, {"shape": {"use": "tests.fedgroup.test_spec:Circle"}}).shape == Circle()
-    assert build(Drawing, {"shape": {"side": 2}}).shape == Square(2.0)  # settings of the default component
+    assert build(Drawing, {"shape": {"side": 2}}).shape == Square(
+        2.0
+    )  # settings of the default component
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,10 @@ def test_override_and_merge() -> None:
     assert merge(low, {"agg": "median"})["agg"] == {"use": "median"}  # the other rule's settings go
     assert merge(low, {"agg": {"use": "median"}})["agg"] == {"use": "median"}
     assert merge(low, {"agg": {"use": "trimmed_mean"}})["agg"] == {"use": "trimmed_mean", "trim": 3}
-    assert merge({"agg": "trimmed_mean"}, {"agg": {"trim": 1}})["agg"] == {"use": "trimmed_mean", "trim": 1}
+    assert merge({"agg": "trimmed_mean"}, {"agg": {"trim": 1}})["agg"] == {
+        "use": "trimmed_mean",
+        "trim": 1,
+    }
     with pytest.raises(FedgroupError, match="path.to.setting=value"):
         override("task.train.lr")
     with pytest.raises(FedgroupError, match="not valid YAML"):

@@ -18,7 +18,9 @@ def test_equals_a_plain_pytorch_loop_bitwise() -> None:
     config = TrainConfig(epochs=3, batch_size=16, lr=0.1, momentum=0.9, weight_decay=1e-3)
     ours, plain = ToyModel().build(2, 0), ToyModel().build(2, 0)
     fitted = fit(ours, TRAIN, config, rng(0, "x"))
-    optimiser = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3, foreach=True)
+    optimiser = torch.optim.SGD(
+        plain.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3, foreach=True
+    )
     plain.train()
     generator = rng(0, "x")
     for _ in range(3):
@@ -92,7 +94,10 @@ def test_bfloat16_trains() -> None:
 def test_golden_losses() -> None:
     """Five epochs on the toy data; a change here changes every result and belongs in the CHANGELOG."""
     fitted = fit(
-        ToyModel().build(2, 0), TRAIN, TrainConfig(epochs=5, batch_size=16, lr=0.05), rng(0, "golden")
+        ToyModel().build(2, 0),
+        TRAIN,
+        TrainConfig(epochs=5, batch_size=16, lr=0.05),
+        rng(0, "golden"),
     )
     assert np.allclose(fitted.losses, GOLDEN, rtol=0, atol=1e-5), fitted.losses
 
@@ -116,7 +121,9 @@ def test_epochs_go_on_bitwise_from_weights_and_momentum(momentum: float) -> None
             break
     assert progress is not None
     assert progress.epoch == 2
-    assert len(progress.momentum) == (0 if momentum == 0 else sum(p.numel() for p in first.parameters()))
+    assert len(progress.momentum) == (
+        0 if momentum == 0 else sum(p.numel() for p in first.parameters())
+    )
     write(second, read(first))
     rest = list(epochs(second, TRAIN, config, lambda e: rng(0, e), state=progress))
     assert [epoch.number for epoch in rest] == [3, 4]

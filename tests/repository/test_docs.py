@@ -46,8 +46,15 @@ def section(name: str, files: list[Path]) -> str | None:
 
 def documented(text: str) -> dict[str, str]:
     """Setting and default of every table row: | `setting`, ... | default | meaning |."""
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
-    return {name: row[1].strip() for row in rows if len(row) > 1 for name in re.findall("`([^`]+)`", row[0])}
+    rows = [
+        re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")
+    ]
+    return {
+        name: row[1].strip()
+        for row in rows
+        if len(row) > 1
+        for name in re.findall("`([^`]+)`", row[0])
+    }
 
 
 def settings(spec: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -151,7 +158,9 @@ def test_every_command_line_parses_and_its_settings_exist(page: str, line: str) 
             assignments=[*attack, *(f"task.attack.{set_}" for set_ in sets)],
         )
     elif given.get("table") in names():
-        data = None if chosen is None else {"use": chosen, **({"root": "."} if given["root"] else {})}
+        data = (
+            None if chosen is None else {"use": chosen, **({"root": "."} if given["root"] else {})}
+        )
         load(given["table"], given["scale"], None, data, sets, given["rule"] or [])
 
 
@@ -165,5 +174,7 @@ def test_a_wrong_option_is_noticed() -> None:
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_links_lead_to_files(path: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
-    missing = [to for to in targets if not to.startswith("http") and not (path.parent / to).exists()]
+    missing = [
+        to for to in targets if not to.startswith("http") and not (path.parent / to).exists()
+    ]
     assert missing == []

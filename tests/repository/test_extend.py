@@ -25,7 +25,10 @@ from tests.toy import ToyData
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "extend.md").read_text(encoding="utf-8")
-FILES = {re.match(r"# (\S+)", block)[1]: block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S)}  # type: ignore[index]
+FILES = {
+    re.match(r"# (\S+)", block)[1]: block
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.S)
+}  # type: ignore[index]
 COMMANDS = re.findall(r"^    fedgroup (.*)$", PAGE, re.M)
 TABLES = [
     (page.name, block)
@@ -67,7 +70,9 @@ def tiny(words: list[str]) -> list[str]:
     return [*words, "--set", "task.train.batch_size=8"]
 
 
-def done(folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> list[tuple[Experiment, Path]]:
+def done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> list[tuple[Experiment, Path]]:
     """Give the words to the real command line; runs happen in this process, which saves starting workers."""
     ran: list[tuple[Experiment, Path]] = []
 
@@ -85,11 +90,15 @@ def done(folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> lis
 
 def command(part: str) -> list[str]:
     """The page's `run` command that names `part`."""
-    return tiny(shlex.split(next(line for line in COMMANDS if line.startswith("run") and part in line)))
+    return tiny(
+        shlex.split(next(line for line in COMMANDS if line.startswith("run") and part in line))
+    )
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_of_the_page_works(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_of_the_page_works(
+    line: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = shlex.split(line)
     ran = done(folder, monkeypatch, tiny(words))
     own = re.search(r"my_\w+:\w+", line)
@@ -138,7 +147,9 @@ def test_the_sample_attack_by_hand(folder: Path, monkeypatch: pytest.MonkeyPatch
     at = {row: position for position, row in enumerate(clean.train.row.tolist())}
     bases = [at[row] for row in train.row[train.poison].tolist()]
     assert (train.y[train.poison] == 1 - clean.train.y[bases]).all()
-    always = attack.success(lambda view: np.zeros(len(view), np.int64), clean, np.random.default_rng(0))
+    always = attack.success(
+        lambda view: np.zeros(len(view), np.int64), clean, np.random.default_rng(0)
+    )
     assert always.correct == (0, 0, 10, 10)  # answering a is a win on the samples of b
     assert always.total == (10, 10, 10, 10)
     ((_, path),) = done(folder, monkeypatch, command("my_attack"))
@@ -157,7 +168,9 @@ def test_the_update_attack_by_hand(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert sum(bool(row.get("malicious")) for row in read_lines(path, "clients")) > 0
 
 
-def test_the_method_trains_without_what_it_dropped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_method_trains_without_what_it_dropped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ((_, path),) = done(folder, monkeypatch, command("my_method"))
     result, rows = read_json(path / "result.json"), read_lines(path, "rounds")
     with np.load(path / "selection-eliminate.npz") as stored:

@@ -41,7 +41,10 @@ def test_it_is_a_notebook_of_format_4_without_outputs() -> None:
 
 def test_its_links_lead_somewhere() -> None:
     text = "".join(
-        line for cell in book()["cells"] for line in cell["source"] if cell["cell_type"] == "markdown"
+        line
+        for cell in book()["cells"]
+        for line in cell["source"]
+        if cell["cell_type"] == "markdown"
     )
     for target in re.findall(r"\]\(([^)]+)\)", text):
         assert (PATH.parent / target).exists(), target
@@ -72,4 +75,7 @@ def test_its_cells_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [row["round"] for row in module.rounds["Median"]] == [0, 1, 2]
     rest = [client for client in range(10) if client not in module.holders]
     assert module.influence["FedAvg"] == pytest.approx(np.full(10, 0.1), abs=1e-3)
-    assert module.influence["Median"][module.holders].mean() < 0.9 * module.influence["Median"][rest].mean()
+    assert (
+        module.influence["Median"][module.holders].mean()
+        < 0.9 * module.influence["Median"][rest].mean()
+    )

@@ -96,7 +96,9 @@ class GradientMatching:
             if getattr(self, name) not in get_args(valid):
                 raise unknown(name, getattr(self, name), get_args(valid))
         if not 0 <= self.eps <= 255:
-            raise FedgroupError(f"eps is a change of a pixel and must lie in [0, 255], got {self.eps}")
+            raise FedgroupError(
+                f"eps is a change of a pixel and must lie in [0, 255], got {self.eps}"
+            )
         if not 0 < self.lr < float("inf"):
             raise FedgroupError(f"lr must be positive and finite, got {self.lr}")
         for name in ("targets", "restarts", "steps", "batch", "chunk"):
@@ -107,7 +109,10 @@ class GradientMatching:
     def plan(self, splits: Splits, rng: np.random.Generator) -> Plan:
         """Draw the targets (first), then the bases, then the seed of the perturbations."""
         train, test = splits.train, splits.test
-        label, count = base_samples.bad_class(train.info), base_samples.poison_count(self.fraction, train)
+        label, count = (
+            base_samples.bad_class(train.info),
+            base_samples.poison_count(self.fraction, train),
+        )
         targets = self._targets(train, test, rng)
         chosen = base_samples.draw(base_samples.rare_pool(train), count, train, "LRG-1", rng)
         if (train.y[chosen] != label).any():
@@ -135,7 +140,9 @@ class GradientMatching:
         missed = (predict(view) != view.y).astype(np.int64)
         return Counts.of(missed, np.ones_like(missed), view.group, len(view.info.groups))
 
-    def _targets(self, train: GroupedDataset, test: GroupedDataset, rng: np.random.Generator) -> Ints:
+    def _targets(
+        self, train: GroupedDataset, test: GroupedDataset, rng: np.random.Generator
+    ) -> Ints:
         y = base_samples.source_class(train)
         pool = np.flatnonzero((test.y == y) & ~test.poison)
         if len(pool) < self.targets:
@@ -181,14 +188,21 @@ def brew(attack: GradientMatching, splits: Splits, plan: Plan) -> Brew:
 
 
 def _restart(
-    attack: GradientMatching, matcher: Matcher, train: GroupedDataset, plan: Plan, number: int, done: Brew
+    attack: GradientMatching,
+    matcher: Matcher,
+    train: GroupedDataset,
+    plan: Plan,
+    number: int,
+    done: Brew,
 ) -> Brew:
     """One start from fresh noise: perturb, descend, round; returns `done` with this restart added."""
     clean = train.batch(plan.bases, matcher.device)
     box = Box.around(clean.x, attack.eps, train.info.mean, train.info.std)
     generator = torch.Generator().manual_seed(torch_seed(plan.seed, "restart", number))
     # drawn on the CPU: the same numbers for every device
-    noise = torch.randn(clean.x.shape, generator=generator).contiguous(memory_format=torch.channels_last)
+    noise = torch.randn(clean.x.shape, generator=generator).contiguous(
+        memory_format=torch.channels_last
+    )
     draws = torch.rand(attack.steps, len(clean.y), DRAWS, generator=generator).to(matcher.device)
 
     def show(step: int, delta: torch.Tensor, part: slice) -> torch.Tensor:
@@ -210,7 +224,9 @@ def _restart(
     pixels = (clean.x + delta).permute(0, 2, 3, 1) * std + mean
     images = to_bytes(pixels.cpu(), train.pixels(plan.bases).cpu(), attack.eps)
     # as the victim will see them
-    view = insert(train, plan.bases, plan.label, images, how="replace").batch(plan.bases, matcher.device)
+    view = insert(train, plan.bases, plan.label, images, how="replace").batch(
+        plan.bases, matcher.device
+    )
     stored = float(matcher.measure(view.x, view.y))
     curve = trace.float().cpu().numpy()
     if not np.isfinite(curve).all():

@@ -102,7 +102,9 @@ class Matcher:
                         f"gradient matching cannot use {type(net).__name__} as surrogate: its parameter "
                         f"'{name}' does not take part in the output; remove it"
                     )
-            total = list(found) if total is None else [a + b for a, b in zip(total, found, strict=True)]
+            total = (
+                list(found) if total is None else [a + b for a, b in zip(total, found, strict=True)]
+            )
         target = tuple(tensor.detach() for tensor in total or ())
         size = float(_norm(target))
         if not 0 < size < float("inf"):
@@ -156,11 +158,15 @@ class Matcher:
             pieces.append(torch.autograd.grad(along, variable)[0])
         return loss.detach(), torch.cat(pieces)
 
-    def _mean_gradient(self, images: Callable[[slice], Tensor], y: Tensor, batch: slice) -> list[Tensor]:
+    def _mean_gradient(
+        self, images: Callable[[slice], Tensor], y: Tensor, batch: slice
+    ) -> list[Tensor]:
         mean = [torch.zeros_like(tensor) for tensor in self.target]
         for part in _parts(batch, self.chunk):
             weight = (part.stop - part.start) / (batch.stop - batch.start)
-            for total, tensor in zip(mean, self.poison_gradient(images(part), y[part]), strict=True):
+            for total, tensor in zip(
+                mean, self.poison_gradient(images(part), y[part]), strict=True
+            ):
                 total.add_(tensor, alpha=weight)
         return mean
 

@@ -33,7 +33,9 @@ class Brew:
 
     def plus(self, images: NDArray[np.uint8], curve: NDArray[np.float32], stored: float) -> "Brew":
         """With one more restart: its poisons (P, H, W, 3), its loss curve (steps,) and its stored loss."""
-        added = Brew(images, np.vstack([self.trace, curve]), np.append(self.stored, np.float32(stored)))
+        added = Brew(
+            images, np.vstack([self.trace, curve]), np.append(self.stored, np.float32(stored))
+        )
         if added.best == len(added.trace) - 1:
             return added
         return Brew(self.images, added.trace, added.stored)
@@ -46,7 +48,9 @@ class Brew:
     def load(cls, path: Path, poisons: int, size: tuple[int, int], steps: int) -> "Brew":
         """What is stored at `path`; without restarts where there is nothing, or nothing that is whole."""
         empty = cls(
-            np.zeros((poisons, *size, 3), np.uint8), np.zeros((0, steps), np.float32), np.zeros(0, np.float32)
+            np.zeros((poisons, *size, 3), np.uint8),
+            np.zeros((0, steps), np.float32),
+            np.zeros(0, np.float32),
         )
         arrays = cache.load(path, {"images", "trace", "stored"})
         if arrays is None:

@@ -65,7 +65,9 @@ class Surrogate:
         with cache.alone(path):
             stored = cache.load(path, {"theta", "buffers", "counters"})
             if stored is None or not _filled(net, stored, path):
-                _LOG.info("training the surrogate: %d epochs on %d samples", self.train.epochs, len(train))
+                _LOG.info(
+                    "training the surrogate: %d epochs on %d samples", self.train.epochs, len(train)
+                )
                 fitted = fit(net, train, self.train, rng(self.seed, "surrogate"), device)
                 if not np.isfinite(fitted.losses[-1]):
                     raise FedgroupError(

@@ -85,7 +85,9 @@ class Stateless(ABC):
         return self.deltas(own, honest, rng), state
 
 
-def check(own: Sequence[Vector], honest: Sequence[Vector], attack: object, needs_honest: bool) -> None:
+def check(
+    own: Sequence[Vector], honest: Sequence[Vector], attack: object, needs_honest: bool
+) -> None:
     """Refuse other dtypes or shapes; where they are needed, honest deltas missing or not finite too."""
     size = len(own[0])
     for kind, vectors in (("own", own), ("honest", honest)):

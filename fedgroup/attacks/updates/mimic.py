@@ -55,7 +55,9 @@ class Mimic:
         check(own, honest, self, needs_honest=True)
         present = list(range(len(honest))) if ids is None else [int(i) for i in ids]
         if not len(set(present)) == len(present) == len(honest):
-            raise FedgroupError(f"{len(honest)} honest deltas need as many different ids, got {present}")
+            raise FedgroupError(
+                f"{len(honest)} honest deltas need as many different ids, got {present}"
+            )
         if int(state["rounds"]) < self.warmup:
             state, scores = self._learn(state, honest, present)
         elif int(state["chosen"]) in present:
@@ -70,7 +72,9 @@ class Mimic:
         self, state: State, honest: Sequence[Vector], present: Sequence[int]
     ) -> tuple[State, dict[int, float]]:
         """One warm-up round: the state with z, scores and, at the end, i* updated."""
-        direction, eigenvalue = top_direction(state["direction"], float(state["eigenvalue"]), honest)
+        direction, eigenvalue = top_direction(
+            state["direction"], float(state["eigenvalue"]), honest
+        )
         state = {
             **state,
             "direction": direction,

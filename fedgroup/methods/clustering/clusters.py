@@ -43,7 +43,9 @@ class Clustering:
                 f"largest_k {self.largest_k} must be at least 2 and restarts {self.restarts} at least 1"
             )
         if self.overcluster < 0 or self.overcluster == 1:
-            raise FedgroupError(f"overcluster must be 0 (off) or at least 2, got {self.overcluster}")
+            raise FedgroupError(
+                f"overcluster must be 0 (off) or at least 2, got {self.overcluster}"
+            )
 
     def fit(
         self,
@@ -74,7 +76,14 @@ class Clustering:
             if self.overcluster:
                 own_losses, held = _held_out(losses, val, y, label, transform)
                 mixture = overcluster(
-                    mixture, self.overcluster, points, own_losses, held, self.model, self.restarts, seed
+                    mixture,
+                    self.overcluster,
+                    points,
+                    own_losses,
+                    held,
+                    self.model,
+                    self.restarts,
+                    seed,
                 )
             parts.append((transform, mixture))
         return Clusters(tuple(parts))
@@ -90,9 +99,13 @@ def _held_out(
 ) -> tuple[Floats, Floats]:
     """What overclustering needs of one class: training losses (n,), reduced validation rows (m, d)."""
     if losses is None or val is None:
-        raise FedgroupError("overcluster needs the losses of the model and the validation activations")
+        raise FedgroupError(
+            "overcluster needs the losses of the model and the validation activations"
+        )
     if losses.shape != y.shape:
-        raise FedgroupError(f"losses {losses.shape} for {len(y)} samples: give one per training sample")
+        raise FedgroupError(
+            f"losses {losses.shape} for {len(y)} samples: give one per training sample"
+        )
     _check(*val)
     rows = val[0][val[1] == label]
     held = np.asarray(transform(rows), np.float64) if len(rows) else np.empty((0, 1))
@@ -133,7 +146,9 @@ class Clusters:
 
 def _check(features: Rows, y: Ints) -> None:
     if features.ndim != 2 or y.shape != features.shape[:1]:
-        raise FedgroupError(f"activations {features.shape} and classes {y.shape} do not fit: (N, D) and (N,)")
+        raise FedgroupError(
+            f"activations {features.shape} and classes {y.shape} do not fit: (N, D) and (N,)"
+        )
     bad = np.flatnonzero(~np.isfinite(features).all(1))
     if len(bad):
         raise FedgroupError(
@@ -165,7 +180,9 @@ def move_between(ids: Ints, y: Ints, poison: Bools, case: Case) -> Ints:
     """
     check_case(case)
     if not len(ids) == len(y) == len(poison):
-        raise FedgroupError(f"{len(ids)} cluster ids, {len(y)} classes and {len(poison)} poison marks differ")
+        raise FedgroupError(
+            f"{len(ids)} cluster ids, {len(y)} classes and {len(poison)} poison marks differ"
+        )
     found = smallest(ids)
     label = y[ids == found][0]
     moved = ids.copy()

@@ -41,7 +41,9 @@ def fit_mixture(points: Floats, model: Model, k: int, restarts: int, seed: int) 
     from sklearn.mixture import GaussianMixture
 
     if not 1 <= k <= len(points):
-        raise FedgroupError(f"cannot form {k} clusters of {len(points)} samples: choose 1..{len(points)}")
+        raise FedgroupError(
+            f"cannot form {k} clusters of {len(points)} samples: choose 1..{len(points)}"
+        )
     if model == "gmm":
         fitted = GaussianMixture(k, n_init=restarts, random_state=seed)
     else:
@@ -52,7 +54,9 @@ def fit_mixture(points: Floats, model: Model, k: int, restarts: int, seed: int) 
     return Mixture(lambda rows: np.asarray(fitted.predict(rows), np.int64), k, {})
 
 
-def choose_mixture(points: Floats, model: Model, largest_k: int, restarts: int, seed: int) -> Mixture:
+def choose_mixture(
+    points: Floats, model: Model, largest_k: int, restarts: int, seed: int
+) -> Mixture:
     """Fit k = 2..largest_k and keep the highest macro silhouette, the larger k on ties.
 
     k stops below the number of samples and at the number of distinct points; a k whose points all fall

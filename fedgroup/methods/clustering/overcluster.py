@@ -65,7 +65,9 @@ def label_map(kept: Collection[int], base: int, factor: int) -> Ints:
     return final
 
 
-def keep(points: Floats, labels: Ints, raw: Ints, factor: int, losses: Floats, on_val: Ints) -> list[int]:
+def keep(
+    points: Floats, labels: Ints, raw: Ints, factor: int, losses: Floats, on_val: Ints
+) -> list[int]:
     """Raw ids that stay apart.
 
     Their mean silhouette rises by the split, above 0; their mean loss is not below that of their base

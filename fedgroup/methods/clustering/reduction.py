@@ -83,7 +83,9 @@ class Reduction:
         if self.kind == "umap":
             return _umap(own, self.components, seed)
         if weight is None:
-            raise FedgroupError("reduction hardness needs the weight (2, D) of the trained last layer")
+            raise FedgroupError(
+                "reduction hardness needs the weight (2, D) of the trained last layer"
+            )
         if self.components == 1:
             return lambda rows: hardness(rows, weight)
         rest = _umap(_beside(own, weight), self.components - 1, seed)

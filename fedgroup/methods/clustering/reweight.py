@@ -23,7 +23,9 @@ def reweights(train_counts: Sequence[int], counts: Sequence[int]) -> Floats:
             f"both need the same groups and at least one sample"
         )
     share = split / split.sum()
-    weights: Floats = np.divide(train / train.sum(), share, out=np.zeros_like(share), where=share > 0)
+    weights: Floats = np.divide(
+        train / train.sum(), share, out=np.zeros_like(share), where=share > 0
+    )
     return weights
 
 
@@ -37,6 +39,8 @@ def group_average(values: Floats, ids: Ints, weights: Floats, groups: int) -> tu
 def worst_reweighted(hit: Bools, ids: Ints, weights: Floats) -> float:
     """Lowest weighted accuracy over clusters with samples, in [0, 1]; all arrays (N,)."""
     if not len(hit) == len(ids) == len(weights) or len(ids) == 0:
-        raise FedgroupError(f"{len(hit)} hits, {len(ids)} ids and {len(weights)} weights: give N > 0 of each")
+        raise FedgroupError(
+            f"{len(hit)} hits, {len(ids)} ids and {len(weights)} weights: give N > 0 of each"
+        )
     average, _ = group_average(hit.astype(np.float64), ids, weights, int(ids.max()) + 1)
     return float(average[np.bincount(ids) > 0].min())

@@ -31,7 +31,9 @@ def silhouettes(points: Floats, labelings: Sequence[Ints], memory: int = MEMORY)
         raise FedgroupError(f"silhouettes need finite points (N, D), got shape {points.shape}")
     for labels in labelings:
         if labels.shape != points.shape[:1]:
-            raise FedgroupError(f"{labels.shape} labels for {len(points)} points: give one per point")
+            raise FedgroupError(
+                f"{labels.shape} labels for {len(points)} points: give one per point"
+            )
         if len(labels) == 0 or labels.min() < 0 or len(np.unique(labels)) < 2:
             raise FedgroupError("silhouettes need at least two clusters, numbered from 0")
     if points.shape[1] > 1:

@@ -76,15 +76,21 @@ def medoids(
         coordinate, unit = line
         order, cluster = _greedy_on_line(coordinate, unit, budget, similarity, measured, memory)
     else:
-        order, cluster = _greedy_in_space(points, budget, similarity, measured, memory, _float64(device))
+        order, cluster = _greedy_in_space(
+            points, budget, similarity, measured, memory, _float64(device)
+        )
     left = np.ones(len(points), np.bool_)
     left[order] = False
-    chosen = np.concatenate([np.array(order, np.int64), np.flatnonzero(left)[: budget - len(order)]])
+    chosen = np.concatenate(
+        [np.array(order, np.int64), np.flatnonzero(left)[: budget - len(order)]]
+    )
     weights = np.bincount(cluster, minlength=budget).astype(np.int64)
     return Selection(chosen, cluster, np.maximum(weights, 1))
 
 
-def class_budgets(counts: Sequence[int] | Ints, budget: int, generator: np.random.Generator) -> Ints:
+def class_budgets(
+    counts: Sequence[int] | Ints, budget: int, generator: np.random.Generator
+) -> Ints:
     """Medoids per class, (C,) int64 with sum `budget`.
 
     Class c of n_c samples gets ceil(budget * n_c / N); the surplus is removed one by one at random among
@@ -139,7 +145,9 @@ def cluster_sizes(
 
 def _checked(gradients: NDArray[np.float32], budget: int, memory: int) -> Floats:
     if gradients.ndim != 2 or not gradients.size:
-        raise FedgroupError(f"gradients must be samples by classes, got an array of shape {gradients.shape}")
+        raise FedgroupError(
+            f"gradients must be samples by classes, got an array of shape {gradients.shape}"
+        )
     if gradients.dtype != np.float32:
         raise FedgroupError(
             f"gradients must be float32, got {gradients.dtype}: compute the softmax in float32"
@@ -195,7 +203,12 @@ def _greedy_on_line(
 
 
 def _greedy_in_space(
-    points: Floats, budget: int, similarity: Similarity, gamma: float, memory: int, device: torch.device
+    points: Floats,
+    budget: int,
+    similarity: Similarity,
+    gamma: float,
+    memory: int,
+    device: torch.device,
 ) -> tuple[list[int], Ints]:
     low, high = points.min(0), points.max(0)
     columns = points.shape[1]

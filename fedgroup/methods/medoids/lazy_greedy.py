@@ -21,7 +21,9 @@ def first_highest(bounds: Floats, index: Ints) -> int:
     return int(tied[np.argmin(index[tied])])
 
 
-def highest(bounds: Floats, index: Ints, gains: Callable[[Ints], Floats], batch: int = BATCH) -> int:
+def highest(
+    bounds: Floats, index: Ints, gains: Callable[[Ints], Floats], batch: int = BATCH
+) -> int:
     """Position of the largest gain, of the lowest `index` on ties.
 
     `bounds` (n,) are at least the gains and are tightened in place; `gains(positions)` computes exact

@@ -49,7 +49,9 @@ def table(tmp_path: Path) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     kept = ("rounds.jsonl", "clients.jsonl", "partition.csv", "result.json", "best.npz")
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("*/*") if p.name in kept}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("*/*") if p.name in kept
+    }
 
 
 def test_run_status_report_and_again(table: Path, tmp_path: Path) -> None:
@@ -57,7 +59,11 @@ def test_run_status_report_and_again(table: Path, tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr + first.stdout
     assert "4 runs, 0 done" in first.stdout
     reports = tmp_path / "results" / "reports" / "toy"
-    figures = {f"{name}.{end}" for name in ("curves", "groups", "influence") for end in ("svg", "pdf", "png")}
+    figures = {
+        f"{name}.{end}"
+        for name in ("curves", "groups", "influence")
+        for end in ("svg", "pdf", "png")
+    }
     assert {p.name for p in reports.iterdir()} == figures | {
         "report.md", "summary.csv", "runs.csv", "toy.html", "toy.tex"
     }  # fmt: skip
@@ -70,7 +76,9 @@ def test_run_status_report_and_again(table: Path, tmp_path: Path) -> None:
     assert len(runs) == 2 * 2 * 3
     # a drop is the difference of the two runs of one seed
     one = runs[(runs["selection"] == "final") & (runs["seed"] == 1)].set_index("METHOD")
-    assert one.loc["Median", "wga_drop"] == pytest.approx(one.loc["FedAvg", "wga"] - one.loc["Median", "wga"])
+    assert one.loc["Median", "wga_drop"] == pytest.approx(
+        one.loc["FedAvg", "wga"] - one.loc["Median", "wga"]
+    )
     again = fedgroup("run", str(table), cwd=tmp_path)
     assert "4 runs, 4 done" in again.stdout
     assert again.stdout.count("✓") == 0
@@ -98,13 +106,17 @@ def test_a_killed_run_is_continued_to_the_same_bytes(table: Path, tmp_path: Path
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)  # parent, fork server and workers alike
     process.wait()
-    assert "interrupted" in fedgroup("status", str(table), "--results", str(cut), cwd=tmp_path).stdout
+    assert (
+        "interrupted" in fedgroup("status", str(table), "--results", str(cut), cwd=tmp_path).stdout
+    )
     assert fedgroup("run", str(table), "--results", str(cut), cwd=tmp_path).returncode == 0
     assert files(cut) == files(whole)
 
 
 @pytest.mark.timeout(600)
-def test_two_workers_killed_and_continued_in_process_give_the_same_bytes(table: Path, tmp_path: Path) -> None:
+def test_two_workers_killed_and_continued_in_process_give_the_same_bytes(
+    table: Path, tmp_path: Path
+) -> None:
     """On Ray, killed with everything it started, continued on a Ray cluster: the bytes of a plain run."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     table.write_text(TABLE.replace("ROUNDS", "40").replace("seeds: [0, 1]", "seeds: [0]"))
@@ -278,14 +290,26 @@ def test_help_teaches_and_is_fast(tmp_path: Path) -> None:
 
 def test_list_and_show(tmp_path: Path) -> None:
     listed = fedgroup("list", cwd=tmp_path).stdout
-    for name in ("demo", "table9", "synthbirds", "resnet18", "sparsefed", "dlbd", "alie", "jtt", "george"):
+    for name in (
+        "demo",
+        "table9",
+        "synthbirds",
+        "resnet18",
+        "sparsefed",
+        "dlbd",
+        "alie",
+        "jtt",
+        "george",
+    ):
         assert name in listed
     one = fedgroup("list", "sparsefed", cwd=tmp_path).stdout
     assert "rho" in one
     assert "the paper runs 0 and 0.9" in one
     assert "identify_epochs" in fedgroup("list", "jtt", cwd=tmp_path).stdout
     assert "restarts" in fedgroup("list", "gm", cwd=tmp_path).stdout
-    shown = fedgroup("show", "table9", "--scale", "paper", "--set", "task.train.lr=0.5", cwd=tmp_path).stdout
+    shown = fedgroup(
+        "show", "table9", "--scale", "paper", "--set", "task.train.lr=0.5", cwd=tmp_path
+    ).stdout
     lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
     assert "--set" in lines["task.train.lr"]
     assert "scale paper" in lines["task.data.use"]
@@ -303,7 +327,16 @@ def test_table9_on_a_waterbirds_fixture(tmp_path: Path) -> None:
     )  # fmt: skip
     tiny = [part for setting in settings for part in ("--set", setting)]
     done = fedgroup(
-        "run", "table9", "--data", "waterbirds", "--root", str(root), "--seeds", "0", *tiny, cwd=tmp_path
+        "run",
+        "table9",
+        "--data",
+        "waterbirds",
+        "--root",
+        str(root),
+        "--seeds",
+        "0",
+        *tiny,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Data waterbirds, scale paper, model ResNet18 (11,177,538 parameters)" in done.stdout

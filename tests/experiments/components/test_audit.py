@@ -83,7 +83,13 @@ def test_a_method_meets_erm_trained_as_it_is() -> None:
 def test_an_attack_is_compared_with_the_clean_run_of_every_target() -> None:
     made = audit("--attack", "{use: sa, fraction: 0.03}")
     own = [row for row in made.rows if row.audited]
-    assert [row.label["METHOD"] for row in own] == ["FedAvg", "Median", "Trimmed mean", "JTT", "EPIC"]
+    assert [row.label["METHOD"] for row in own] == [
+        "FedAvg",
+        "Median",
+        "Trimmed mean",
+        "JTT",
+        "EPIC",
+    ]
     for row in own:
         assert row.experiments[0].task.attack.fraction == 0.03
         assert not row.baselines[0].task.inject
@@ -122,13 +128,19 @@ def test_a_data_set_gets_the_table_of_rules() -> None:
         ({"NAME": "[1]"}, None, "must be a name, an import path or a mapping"),
     ],
 )
-def test_what_cannot_be_audited_is_refused(given: dict[str, str], root: str | None, words: str) -> None:
+def test_what_cannot_be_audited_is_refused(
+    given: dict[str, str], root: str | None, words: str
+) -> None:
     with pytest.raises(FedgroupError, match=words.replace("(", r"\(")):
         audit_table({**NONE, **given}, root)
 
 
-def test_a_broken_contract_stops_the_audit_before_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(FedgroupError, match="fails 2 of the checks of a rule .*inputs_untouched.*: mend it"):
+def test_a_broken_contract_stops_the_audit_before_it_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(
+        FedgroupError, match="fails 2 of the checks of a rule .*inputs_untouched.*: mend it"
+    ):
         audit("NAME", "tests.experiments.components.test_audit:Careless")
     shown = capsys.readouterr().out
     assert "✗ inputs_untouched" in shown
@@ -141,11 +153,22 @@ def test_a_broken_contract_stops_the_audit_before_it_runs(capsys: pytest.Capture
 def judged(folder: Path, seeds: str = "[0, 1, 2]") -> tuple[Table, Path]:
     """FedAvg, Median, geometric median, and an added rule. WGA drops of the last: 10, 11, 9; ASR: 30, 31, 29."""
     table(folder, seeds)
-    made, results = load(str(folder / "made.yaml"), rules=["tests.toy:MeanOfTwo"]), folder / "results"
+    made, results = (
+        load(str(folder / "made.yaml"), rules=["tests.toy:MeanOfTwo"]),
+        folder / "results",
+    )
     groups = (
         ([90.0, 80.0, 60.0, 90.0], [90.0, 80.0, 62.0, 90.0], [90.0, 80.0, 64.0, 90.0]),
-        ([90.0, 80.0, 55.0, 90.0], [90.0, 80.0, 57.0, 90.0], [90.0, 80.0, 59.0, 90.0]),  # WGA drops 5
-        ([90.0, 80.0, 40.0, 90.0], [90.0, 80.0, 42.0, 90.0], [90.0, 80.0, 44.0, 90.0]),  # WGA drops 20
+        (
+            [90.0, 80.0, 55.0, 90.0],
+            [90.0, 80.0, 57.0, 90.0],
+            [90.0, 80.0, 59.0, 90.0],
+        ),  # WGA drops 5
+        (
+            [90.0, 80.0, 40.0, 90.0],
+            [90.0, 80.0, 42.0, 90.0],
+            [90.0, 80.0, 44.0, 90.0],
+        ),  # WGA drops 20
         ([90.0, 79.0, 50.0, 90.0], [90.0, 80.0, 51.0, 90.0], [90.0, 78.0, 55.0, 90.0]),
     )
     attack = ([70.0, 71.0, 72.0], [69.0, 70.0, 71.0], [30.0, 31.0, 32.0], [40.0, 40.0, 43.0])
@@ -173,7 +196,10 @@ def test_the_verdict_by_hand(tmp_path: Path) -> None:
     # WGA drops 5 (Median), 10, 20 (geometric median); ASR drops 40 (geometric median), 30, 1 (Median)
     assert row[5] == "WGA 2 of 3, ASR 2 of 3"
     text = " ".join(found.sentences)
-    assert "WGA clearly falls in 1 of 1 settings, clearly rises in 0, shows no clear change in 0." in text
+    assert (
+        "WGA clearly falls in 1 of 1 settings, clearly rises in 0, shows no clear change in 0."
+        in text
+    )
     assert "95 % t interval" in text
     assert "One seed" not in text
     assert "last digit" not in text
@@ -198,7 +224,9 @@ def test_a_rule_that_is_another_one_is_called_by_its_name(tmp_path: Path) -> Non
     assert told.startswith("The same numbers to the last digit as Median in 1 of 1 settings")
 
 
-def test_the_verdict_stands_at_the_top_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verdict_stands_at_the_top_of_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("experiments.figures.FIGURES", {})
     made, results = judged(tmp_path)
     write(made, results, "final")
@@ -210,7 +238,11 @@ def test_the_verdict_stands_at_the_top_of_the_report(tmp_path: Path, monkeypatch
         < text.index("| METHOD")
     )
     page = (results / "reports" / "made" / "made.html").read_text()
-    assert page.index('class="verdict"') < page.index("LRG-1, b0: 10.0") < page.index('class="numbers"')
+    assert (
+        page.index('class="verdict"')
+        < page.index("LRG-1, b0: 10.0")
+        < page.index('class="numbers"')
+    )
 
 
 def test_no_verdict_without_somebodys_own_or_before_its_baseline(tmp_path: Path) -> None:
@@ -222,7 +254,9 @@ def test_no_verdict_without_somebodys_own_or_before_its_baseline(tmp_path: Path)
     assert verdict(made, lines(made, results, "final"), results) is None
 
 
-COMPARED = TABLE.replace("rows:", "baseline: {name: the clean run, set: {task: {inject: false}}}\nrows:")
+COMPARED = TABLE.replace(
+    "rows:", "baseline: {name: the clean run, set: {task: {inject: false}}}\nrows:"
+)
 
 
 def test_a_table_may_name_its_baseline(tmp_path: Path) -> None:
@@ -251,7 +285,8 @@ class Plain:
 
 def test_an_attack_need_not_declare_paired_and_reference(tmp_path: Path) -> None:
     text = TABLE.replace(
-        "{use: dlbd, fraction: 0.1, side: 2, gap: 0}", '"tests.experiments.components.test_audit:Plain"'
+        "{use: dlbd, fraction: 0.1, side: 2, gap: 0}",
+        '"tests.experiments.components.test_audit:Plain"',
     )
     made, results = table(tmp_path, "[0]", text), tmp_path / "results"
     run = made.rows[0].experiments[0]
@@ -274,7 +309,6 @@ def test_the_toy_rule_is_audited_by_its_contract() -> None:
 RULE = '''
 from strategies.rules.median import Median as Theirs
 from dataclasses import dataclass
-from tests.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -291,7 +325,9 @@ TINY = (
 )  # fmt: skip
 
 
-def test_an_audit_from_the_command_to_its_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_audit_from_the_command_to_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All twenty runs on toy data, in this process."""
     from typer.testing import CliRunner
 
@@ -315,7 +351,10 @@ def test_an_audit_from_the_command_to_its_verdict(tmp_path: Path, monkeypatch: p
     assert done.exit_code == 0, done.output
     report = (tmp_path / "results" / "reports" / "audit-Half" / "report.md").read_text()
     assert report.startswith("# Audit of Half\n")
-    head, verdict_of = report.split("## Verdict")[0], report.split("## Verdict")[1].split("## Summary")[0]
+    head, verdict_of = (
+        report.split("## Verdict")[0],
+        report.split("## Verdict")[1].split("## Summary")[0],
+    )
     assert "Audit of Half" in head
     for setting in ("IID, clean", "IID, DLBD", "non-IID, clean", "non-IID, DLBD"):
         assert f"| {setting} | " in verdict_of

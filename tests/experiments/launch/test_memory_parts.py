@@ -31,7 +31,9 @@ def test_a_model_that_cannot_run_on_meta_counts_by_its_weights() -> None:
     assert memory_parts.training(Odd(), 4, (8, 8)) == 4 * 8
 
 
-def test_available_is_what_the_kernel_says_or_the_container_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_available_is_what_the_kernel_says_or_the_container_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     free = memory_parts.available()
     assert free > 0
     limits = {"/sys/fs/cgroup/memory.max": 1000, "/sys/fs/cgroup/memory.current": 400}

@@ -45,7 +45,9 @@ def test_a_partly_written_last_line_is_left_for_the_next_look(tmp_path: Path) ->
     assert run.state == "done"
 
 
-def test_files_that_did_not_grow_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_did_not_grow_are_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, folder = watched(tmp_path)
     (folder / "rounds.jsonl").write_text(line(0))
     read: list[str] = []

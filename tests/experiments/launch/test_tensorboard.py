@@ -54,7 +54,12 @@ def test_every_round_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_numbers_of_a_line_by_hand() -> None:
-    row = {"round": 3, "loss": 0.25, "test": {"correct": [3, 1], "total": [4, 4]}, "step_norm": None}
+    row = {
+        "round": 3,
+        "loss": 0.25,
+        "test": {"correct": [3, 1], "total": [4, 4]},
+        "step_norm": None,
+    }
     assert scalars(row) == {
         "test/WGA": 25.0,
         "test/ACC": 50.0,

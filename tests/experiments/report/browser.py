@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
@@ -36,7 +38,9 @@ class Browser:
         """Addresses that the page loaded."""
         try:
             target = self.send("Target.createTarget", url="about:blank")["targetId"]
-            self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)[
+                "sessionId"
+            ]
             for domain in ("Page", "Runtime", "Network", "Log"):
                 self.send(f"{domain}.enable")
         except BaseException:
@@ -89,7 +93,9 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """Value of an expression in the page."""
-        found = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        found = self.send(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -98,7 +104,12 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             extra = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
             self.send(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **extra
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                **extra,
             )
 
     def picture(self, file: Path, whole: bool = True) -> None:
@@ -108,7 +119,9 @@ class Browser:
 
     def pdf(self, file: Path) -> None:
         """The printed page."""
-        file.write_bytes(base64.b64decode(self.send("Page.printToPDF", printBackground=True)["data"]))
+        file.write_bytes(
+            base64.b64decode(self.send("Page.printToPDF", printBackground=True)["data"])
+        )
 
     def close(self) -> None:
         """End Chromium."""

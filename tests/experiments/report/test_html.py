@@ -81,7 +81,9 @@ def first_column(browser: Browser) -> list[str]:
 
 
 def click(browser: Browser, column: int) -> None:
-    browser.run(f"document.querySelectorAll('table.numbers th[data-sort] button')[{column}].click()")
+    browser.run(
+        f"document.querySelectorAll('table.numbers th[data-sort] button')[{column}].click()"
+    )
 
 
 def test_sorting_by_number_and_text_and_back(browser: Browser, file: Path) -> None:
@@ -99,9 +101,7 @@ def test_sorting_by_number_and_text_and_back(browser: Browser, file: Path) -> No
     assert browser.run("document.querySelectorAll('th[aria-sort]').length") == 0
     click(browser, 0)
     assert first_column(browser)[-2:] == ["Median", "Trimmed & mean"]
-    other = (
-        "[...document.querySelectorAll('table.numbers')[1].tBodies[0].rows].map(r => r.cells[0].textContent)"
-    )
+    other = "[...document.querySelectorAll('table.numbers')[1].tBodies[0].rows].map(r => r.cells[0].textContent)"
     assert browser.run(other) == list(NAMES), "one table's order is no other's"
 
 
@@ -117,12 +117,16 @@ def test_a_phone_scrolls_inside_tables_only(browser: Browser, file: Path) -> Non
     browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     assert browser.run("document.documentElement.scrollWidth") <= 375
     assert browser.run("document.querySelector('.scroll').scrollWidth") > 375
-    assert browser.run("document.querySelector('caption span').getBoundingClientRect().right") <= 375
+    assert (
+        browser.run("document.querySelector('caption span').getBoundingClientRect().right") <= 375
+    )
 
 
 def luminance(colour: str) -> float:
     values = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values]
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -134,23 +138,38 @@ def contrast(browser: Browser, selector: str) -> float:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_both_themes_are_readable_and_the_button_turns_them(browser: Browser, file: Path, dark: bool) -> None:
+def test_both_themes_are_readable_and_the_button_turns_them(
+    browser: Browser, file: Path, dark: bool
+) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     browser.open(file, dark=dark)
     assert (luminance(browser.run(ground)) < 0.1) == dark, "the system's preference is taken"
     for _ in range(2):
-        for selector in ("body", ".notes", "td.paper", "td small", "caption", "a", ".problem", "th.part"):
+        for selector in (
+            "body",
+            ".notes",
+            "td.paper",
+            "td small",
+            "caption",
+            "a",
+            ".problem",
+            "th.part",
+        ):
             assert contrast(browser, selector) >= 4.5, selector
         browser.run("document.getElementById('theme').click()")
         dark = not dark
         assert (luminance(browser.run(ground)) < 0.1) == dark
 
 
-def test_print_opens_what_is_folded_and_hides_controls(browser: Browser, file: Path, tmp_path: Path) -> None:
+def test_print_opens_what_is_folded_and_hides_controls(
+    browser: Browser, file: Path, tmp_path: Path
+) -> None:
     browser.open(file, dark=True)
     browser.pdf(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
-    assert browser.run("document.querySelectorAll('details[open]').length") == 0, "folded again afterwards"
+    assert browser.run("document.querySelectorAll('details[open]').length") == 0, (
+        "folded again afterwards"
+    )
     browser.run("window.dispatchEvent(new Event('beforeprint'))")
     browser.send("Emulation.setEmulatedMedia", media="print")
     assert browser.run("document.querySelectorAll('details:not([open])').length") == 0

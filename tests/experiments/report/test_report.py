@@ -58,7 +58,10 @@ def test_the_summary_says_who_pays_and_what_it_buys(tmp_path: Path) -> None:
     assert median.startswith(
         f"Median: WGA 10.0 points lower (95 % interval {-10 - half:.1f} to {-10 + half:.1f}); ACC no clear change"
     )
-    assert f"attack success 30.0 points lower (95 % interval {-30 - half:.1f} to {-30 + half:.1f})" in median
+    assert (
+        f"attack success 30.0 points lower (95 % interval {-30 - half:.1f} to {-30 + half:.1f})"
+        in median
+    )
     # a1 loses 1, 0, 2: its interval spans 0, but it is the largest of the others by its mean
     assert median.endswith("B0 pays most: 10.0 points, any other group at most 1.0.")
     assert "WGA no clear change (0.2 points higher, 95 % interval" in other
@@ -101,7 +104,9 @@ def test_no_headroom_missing_rows_and_failed_rounds_are_said(tmp_path: Path) -> 
     )
 
 
-def test_files_escaping_and_the_same_bytes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_escaping_and_the_same_bytes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     only(monkeypatch, "tension", "groups")
     made, results = full(tmp_path)
     files = write(made, results, "best_val_wga")
@@ -112,7 +117,9 @@ def test_files_escaping_and_the_same_bytes_again(tmp_path: Path, monkeypatch: py
     assert "&lt;i&gt;T&amp;C_5%&lt;/i&gt;" in page
     assert "<i>T" not in page
     assert "<b>up" not in page
-    assert not re.search(r"https?://|<link[^>]+href=\"(?!data:)|src=\"(?!data:)", page), "the page is alone"
+    assert not re.search(r"https?://|<link[^>]+href=\"(?!data:)|src=\"(?!data:)", page), (
+        "the page is alone"
+    )
     tex = (results / "reports" / "made" / "made.tex").read_text()
     assert r"\textless{}i\textgreater{}T\&C\_5\%\textless{}/i\textgreater{}" in tex
     assert r"$\pm$ 1.0" in tex
@@ -126,7 +133,9 @@ def test_files_escaping_and_the_same_bytes_again(tmp_path: Path, monkeypatch: py
     assert {file: file.read_bytes() for file in files} == before
 
 
-def test_a_figure_that_fails_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_that_fails_takes_nothing_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, results = full(tmp_path, "[0]")
 
     def fail(*_: object) -> None:
@@ -247,8 +256,12 @@ def test_the_footer_names_the_rows_that_differ(tmp_path: Path) -> None:
     assert sum(note.startswith("Data toy, ") for note in notes) == 1
     assert any(note.startswith("Training (JTT): 5 epochs") for note in notes)
     assert any(note.startswith("Training (GEORGE): 12 epochs") for note in notes)
-    assert any(note.startswith("Attack (JTT): Backdoor") and "attack seed 0" in note for note in notes)
-    assert any(note.startswith("Attack (GEORGE): Backdoor") and "attack seed 7" in note for note in notes)
+    assert any(
+        note.startswith("Attack (JTT): Backdoor") and "attack seed 0" in note for note in notes
+    )
+    assert any(
+        note.startswith("Attack (GEORGE): Backdoor") and "attack seed 7" in note for note in notes
+    )
     assert which(made.rows[:1], made.rows) == "JTT, A"
 
 
@@ -316,7 +329,10 @@ def test_every_number_is_printed_in_its_unit() -> None:
     ("text", "printed"),
     [
         ("a_b 5% & #1 $x {y}", r"a\_b 5\% \& \#1 \$x \{y\}"),
-        ("<a> ~^\\", r"\textless{}a\textgreater{} \textasciitilde{}\textasciicircum{}\textbackslash{}"),
+        (
+            "<a> ~^\\",
+            r"\textless{}a\textgreater{} \textasciitilde{}\textasciicircum{}\textbackslash{}",
+        ),
         ("ρ = 0.9 ± 1 – −2", r"$\rho$ = 0.9 $\pm$ 1 -- $-$2"),
     ],
 )
@@ -324,7 +340,9 @@ def test_latex_prints_text_as_it_stands(text: str, printed: str) -> None:
     assert escape(text) == printed
 
 
-def test_figures_of_eliminations_and_of_separability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_of_eliminations_and_of_separability(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     only(monkeypatch, "groups", "elimination", "separability")
     made, results = table(tmp_path, "[0, 1]", SEVERAL), tmp_path / "results"
     steps = [
@@ -343,7 +361,10 @@ def test_figures_of_eliminations_and_of_separability(tmp_path: Path, monkeypatch
         compare([0.0, 0.0, 1.0, 2.0], [1.0, 2.0, 2.0, 3.0], rng(0, "test"), discrete=True, draws=20)
     )
     statistics["total_variation"] = {"value": 0.5, "low": 0.51, "high": 0.6}
-    signals = {"loss": {"LRG-1": statistics, "HRG": statistics}, "cluster_size": {"LRG-1": statistics}}
+    signals = {
+        "loss": {"LRG-1": statistics, "HRG": statistics},
+        "cluster_size": {"LRG-1": statistics},
+    }
     report = {"signals": signals, "values": {"gap": 1.0}}
     (results / row.experiments[1].id / "probe-signals.json").write_text(json.dumps(report))
     names = {file.name for file in write(made, results, "last10")}

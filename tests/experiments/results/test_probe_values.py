@@ -64,7 +64,9 @@ def test_numbers_of_probes_are_columns(done: tuple[Table, Path]) -> None:
     strip = read_json(results / table.experiments()[0].id / "probe-strip.json")
     tier = strip["tiers"]["LRG-1"]
     assert head[3:5] == ["LRG-1 (bits)", "FAR at FRR 1 %"]
-    assert body[0][3] == f"{tier['mean']:.3f} ± {tier['std']:.3f}"  # over samples, as the paper prints it
+    assert (
+        body[0][3] == f"{tier['mean']:.3f} ± {tier['std']:.3f}"
+    )  # over samples, as the paper prints it
     values = read_json(results / table.experiments()[0].id / "probe-signals.json")["values"]
     assert body[0][5:7] == [f"{values['gap']:.1f}", f"{values['bound']:.1f}"]
 
@@ -77,7 +79,10 @@ def test_every_signal_is_reported_with_its_interval(done: tuple[Table, Path]) ->
     ]  # fmt: skip
     assert all(len(line) == len(COLUMNS) for line in lines)
     frame = signal_frame(table, results)
-    assert set(frame["tier"]) == {"LRG-1", "LRG-2", "HRG"} and frame["total_variation"].between(0, 1).all()
+    assert (
+        set(frame["tier"]) == {"LRG-1", "LRG-2", "HRG"}
+        and frame["total_variation"].between(0, 1).all()
+    )
     files = {path.name for path in write(table, results, "final")}
     assert {"signals.csv", "tradeoff.svg", "separability.svg"} <= files
     text = (results / "reports" / "mine" / "report.md").read_text()
@@ -88,7 +93,9 @@ def test_every_signal_is_reported_with_its_interval(done: tuple[Table, Path]) ->
 def test_the_command_line(done: tuple[Table, Path]) -> None:
     table, results = done
     folder = results / table.experiments()[2].id
-    shown = CliRunner().invoke(app, ["probe", "strip", str(folder), "--set", "overlays=2", "--set", "bins=3"])
+    shown = CliRunner().invoke(
+        app, ["probe", "strip", str(folder), "--set", "overlays=2", "--set", "bins=3"]
+    )
     assert shown.exit_code == 0 and "strip_auc" in shown.output
     assert read_json(folder / "probe-strip.json")["settings"]["overlays"] == 2
     for words, message in (
@@ -111,6 +118,8 @@ def test_tables_that_share_a_run_run_it_once() -> None:
 
 
 def test_an_unknown_probe_names_the_valid_ones(tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text(TABLE.replace("use: strip, overlays: 3, bins: 4", "use: stripe"))
+    (tmp_path / "bad.yaml").write_text(
+        TABLE.replace("use: strip, overlays: 3, bins: 4", "use: stripe")
+    )
     with pytest.raises(FedgroupError, match="stripe"):
         probe_values.missing(load(str(tmp_path / "bad.yaml")), tmp_path)

@@ -18,7 +18,9 @@ def scales(name: str) -> list[str]:
 @pytest.mark.parametrize("name", TABLES)
 def test_every_scale_loads_and_no_two_rows_are_one_run(name: str) -> None:
     for scale in scales(name):
-        table = load(name, scale or None)  # data sets without files are refused only when they are loaded
+        table = load(
+            name, scale or None
+        )  # data sets without files are refused only when they are loaded
         ids = [experiment.id for row in table.rows for experiment in row.experiments]
         assert len(set(ids)) == len(ids)
 
@@ -36,7 +38,12 @@ def test_every_row_of_the_paper_has_a_spec_and_every_spec_a_row(name: str) -> No
 def test_rows_shared_by_tables_are_one_run() -> None:
     def ids(name: str, wanted: dict[str, str]) -> set[str]:
         table = load(name)
-        return {e.id for row in table.rows if wanted.items() <= row.label.items() for e in row.experiments}
+        return {
+            e.id
+            for row in table.rows
+            if wanted.items() <= row.label.items()
+            for e in row.experiments
+        }
 
     standard = ids("table2", {"METHOD": "JTT", "ATTACK": "DLBD", "CASE": "STANDARD"})
     assert len(standard) == 3
@@ -44,7 +51,9 @@ def test_rows_shared_by_tables_are_one_run() -> None:
     assert standard == ids("table4", {"EARLY STOPPING": "60", "CASE": "STANDARD"})
     assert standard == ids("table5", {"UPSAMPLING FACTOR": "100", "CASE": "STANDARD"})
     assert standard == ids("table6", {"POISONS": "1%", "METHOD": "JTT", "CASE": "STANDARD"})
-    assert ids("table2", {"METHOD": "GEORGE"}) == ids("table6", {"POISONS": "1%", "METHOD": "GEORGE"})
+    assert ids("table2", {"METHOD": "GEORGE"}) == ids(
+        "table6", {"POISONS": "1%", "METHOD": "GEORGE"}
+    )
 
 
 def test_rows_that_name_another_data_set_are_left_out(tmp_path: Path) -> None:
@@ -82,7 +91,9 @@ def test_variants_lie_over_scales_and_rows_can_be_kept_to_one(tmp_path: Path) ->
     assert (jtt.upsample, jtt.identify_epochs, jtt.case) == (5, 2, "ideal")
     assert (type(george).__name__, george.case) == ("George", "worst")
     assert len(load(str(path), "paper").rows) == 2
-    with pytest.raises(FedgroupError, match="--rule adds an aggregation rule, but this table trains"):
+    with pytest.raises(
+        FedgroupError, match="--rule adds an aggregation rule, but this table trains"
+    ):
         load(str(path), rules=["krum"])
 
 
@@ -103,7 +114,10 @@ def test_a_scale_may_extend_another_and_rows_follow(tmp_path: Path) -> None:
     old = "{small: {method: {use: jtt, upsample: 5}}, paper: {method: {use: jtt, upsample: 7}}}"
     path.write_text(VARIED.replace(old, more).replace("only: [small]", "only: [gpu]"))
     jtt, _, george, _ = (row.experiments[0].method for row in load(str(path), "gpu").rows)
-    assert (jtt.upsample, type(george).__name__) == (9, "George")  # the row's small settings hold for gpu too
+    assert (jtt.upsample, type(george).__name__) == (
+        9,
+        "George",
+    )  # the row's small settings hold for gpu too
     assert len(load(str(path), "small").rows) == 2
 
 
@@ -115,7 +129,9 @@ def test_a_scale_may_extend_another_and_rows_follow(tmp_path: Path) -> None:
         ("amplificatoin", "amplification"),
     ],
 )
-def test_bad_scales_are_refused_with_the_valid_choices(tmp_path: Path, scales: str, message: str) -> None:
+def test_bad_scales_are_refused_with_the_valid_choices(
+    tmp_path: Path, scales: str, message: str
+) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(f"scale: small\nscales: {scales}\nrows: [{{label: {{M: A}}}}]\n")
     with pytest.raises(FedgroupError, match=message):

@@ -44,15 +44,21 @@ def part(counts: Sequence[int], info: GroupInfo, seed: int, side: int = 8) -> Gr
     group = generator.permutation(np.repeat(np.arange(len(counts)), counts))
     images = generator.integers(0, 250, (len(group), side, side, 3), dtype=np.uint8)
     row = generator.permutation(len(group))
-    return GroupedDataset.clean(torch.from_numpy(images), row, group // info.attributes, group, info)
+    return GroupedDataset.clean(
+        torch.from_numpy(images), row, group // info.attributes, group, info
+    )
 
 
 def splits(
-    info: GroupInfo = WATERBIRDS, train: Sequence[int] | None = None, test: Sequence[int] | None = None
+    info: GroupInfo = WATERBIRDS,
+    train: Sequence[int] | None = None,
+    test: Sequence[int] | None = None,
 ) -> Splits:
     """Splits of small images; the training counts are the record's unless given."""
     few = (3,) * len(info.groups)
-    return Splits(part(train or info.train_counts, info, 0), part(few, info, 1), part(test or few, info, 2))
+    return Splits(
+        part(train or info.train_counts, info, 0), part(few, info, 1), part(test or few, info, 2)
+    )
 
 
 def table(clean: Ints, triggered: Ints) -> Callable[[GroupedDataset], Ints]:

@@ -113,7 +113,9 @@ def test_manifest_finds_bases_of_replaced_and_of_unchanged_pixels() -> None:
     assert [p["base"] for p in manifest(twins, after)["poisons"]] == [None, *BASES[1:].tolist()]
 
 
-@pytest.mark.parametrize("attack", [Backdoor(), Subpopulation(), Backdoor(insert="replace")], ids=str)
+@pytest.mark.parametrize(
+    "attack", [Backdoor(), Subpopulation(), Backdoor(insert="replace")], ids=str
+)
 def test_manifest_of_an_attack_is_a_function_of_the_seed(attack: Backdoor | Subpopulation) -> None:
     data = splits()
 
@@ -130,7 +132,9 @@ def test_selection_rates_count_poisons_apart() -> None:
     for attack, left in ((Backdoor(), 4555), (Backdoor(insert="replace"), 4555 - 47)):
         train = attack.poison(data, rng(0)).train
         tiers = WATERBIRDS.tiers
-        cells = {name: np.isin(train.group, members) & ~train.poison for name, members in tiers.items()}
+        cells = {
+            name: np.isin(train.group, members) & ~train.poison for name, members in tiers.items()
+        }
         assert {name: int(mask.sum()) for name, mask in cells.items()} == {
             "LRG-1": 56,
             "LRG-2": 184,

@@ -14,7 +14,16 @@ from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve
-from tests.fedgroup.attacks.samples import CELEBA, THREE, WATERBIRDS, cases, part, same_columns, splits, table
+from tests.fedgroup.attacks.samples import (
+    CELEBA,
+    THREE,
+    WATERBIRDS,
+    cases,
+    part,
+    same_columns,
+    splits,
+    table,
+)
 
 
 def black(height: int, width: int, count: int = 1) -> torch.Tensor:
@@ -31,7 +40,10 @@ def test_trigger_at_every_size_of_the_cases(size: str) -> None:
     assert len(rows) == case["pixels_per_channel"]
     assert int((rows * edge + columns).sum()) == case["index_sum_row_times_S_plus_col"]
     for axis in (rows, columns):
-        assert (axis.min(), axis.max() + 1) == (case["rows_cols_from"], case["rows_cols_to_exclusive"])
+        assert (axis.min(), axis.max() + 1) == (
+            case["rows_cols_from"],
+            case["rows_cols_to_exclusive"],
+        )
     assert 100 * len(rows) / edge**2 == pytest.approx(case["area_percent"], abs=1e-4)
 
 
@@ -175,7 +187,12 @@ def test_success_counts_only_what_was_right_without_the_trigger() -> None:
     assert counts.by_group() == (2 / 3, 0.0, None, None)
     assert counts.accuracy() == 2 / 5
     wrong, source, right = triggered != data.test.y, data.test.y == 0, clean == data.test.y
-    others = (wrong.mean(), wrong[source].mean(), (wrong & right)[source].mean(), wrong[right].mean())
+    others = (
+        wrong.mean(),
+        wrong[source].mean(),
+        (wrong & right)[source].mean(),
+        wrong[right].mean(),
+    )
     assert others == (11 / 14, 5 / 8, 2 / 8, 8 / 11)  # four conventions that are not meant
 
 

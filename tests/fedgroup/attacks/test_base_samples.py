@@ -29,7 +29,9 @@ from tests.fedgroup.attacks.samples import CELEBA, THREE, WATERBIRDS, cases, par
 
 def blank(samples: int) -> GroupedDataset:
     zeros = np.zeros(samples, np.int64)
-    return GroupedDataset.clean(torch.zeros(1, 1, 1, 3, dtype=torch.uint8), zeros, zeros, zeros, WATERBIRDS)
+    return GroupedDataset.clean(
+        torch.zeros(1, 1, 1, 3, dtype=torch.uint8), zeros, zeros, zeros, WATERBIRDS
+    )
 
 
 def test_counts_of_the_paper() -> None:
@@ -59,7 +61,9 @@ def test_poisons_do_not_count_towards_the_fraction() -> None:
 
 @pytest.mark.parametrize("clean", [1, 3, 7, 999, 1000, 4795, 162770])
 def test_no_poison_names_a_fraction_that_gives_one(clean: int) -> None:
-    with pytest.raises(FedgroupError, match=f"of {clean} training samples is no poison at all") as error:
+    with pytest.raises(
+        FedgroupError, match=f"of {clean} training samples is no poison at all"
+    ) as error:
         poison_count(0.5 / clean, blank(clean))
     named = float(str(error.value).rsplit(" ", 1)[1])
     assert poison_count(named, blank(clean)) == 1
@@ -98,7 +102,9 @@ def test_pools_leave_poisons_out() -> None:
 
 def test_more_than_two_classes() -> None:
     three = part(THREE.train_counts, THREE, 0)
-    assert bad_class(THREE) == 1  # b1 is the rarest; b is therefore no source, although b0 is largest
+    assert (
+        bad_class(THREE) == 1
+    )  # b1 is the rarest; b is therefore no source, although b0 is largest
     assert source_class(three) == 2  # c0 and c1 hold 50, a1 holds 40 (a0 is not in HRG)
     assert source_groups(three) == (4, 5)
     unrecorded = replace(three, info=replace(THREE, train_counts=()))
@@ -145,7 +151,9 @@ def test_draw_is_uniform() -> None:
     assert np.abs(hits - 600).max() < 5 * np.sqrt(2000 * 0.3 * 0.7)
 
 
-@pytest.mark.parametrize(("size", "clean"), [(56, 4795), (1, 4795), (56, 1000), (1, 2), (3000, 162770)])
+@pytest.mark.parametrize(
+    ("size", "clean"), [(56, 4795), (1, 4795), (56, 1000), (1, 2), (3000, 162770)]
+)
 def test_too_small_a_pool_names_a_fraction_that_fits(size: int, clean: int) -> None:
     data = blank(clean)
     with pytest.raises(
@@ -157,7 +165,9 @@ def test_too_small_a_pool_names_a_fraction_that_fits(size: int, clean: int) -> N
 
 
 def test_empty_pool() -> None:
-    with pytest.raises(FedgroupError, match="HRG has 0 training samples: use a data set that has some"):
+    with pytest.raises(
+        FedgroupError, match="HRG has 0 training samples: use a data set that has some"
+    ):
         draw(np.arange(0), 3, blank(10), "HRG", rng(0), with_replacement=True)
 
 

@@ -95,7 +95,9 @@ def test_success_is_measured_with_and_without_poisons() -> None:
         return lambda view: np.full(len(view), y)
 
     for inject in (True, False):
-        found = attack_success(task(inject=inject), always(0))  # the right class: the trigger changes nothing
+        found = attack_success(
+            task(inject=inject), always(0)
+        )  # the right class: the trigger changes nothing
         assert found is not None
         assert (sum(found.correct), sum(found.total)) == (0, 80)
     assert attack_success(task(attack="none"), always(0)) is None
@@ -104,7 +106,10 @@ def test_success_is_measured_with_and_without_poisons() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"attackers": {"fraction": 1.0}}, r"fraction of malicious clients must lie in \[0, 1\), got 1.0"),
+        (
+            {"attackers": {"fraction": 1.0}},
+            r"fraction of malicious clients must lie in \[0, 1\), got 1.0",
+        ),
         ({"attackers": {"among": "others"}}, "their fraction is 0: set it too"),
         ({"attackers": {"fraction": 0.2, "among": "nobody"}}, "'any', 'holders' or 'others'"),
         ({"attack_seed": -1}, "attack_seed must be at least 0 or null"),

@@ -10,7 +10,15 @@ from fedgroup.attacks.subpopulation import Subpopulation
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
 from fedgroup.seeding import rng
-from tests.fedgroup.attacks.samples import CELEBA, THREE, WATERBIRDS, part, same_columns, splits, table
+from tests.fedgroup.attacks.samples import (
+    CELEBA,
+    THREE,
+    WATERBIRDS,
+    part,
+    same_columns,
+    splits,
+    table,
+)
 
 
 def test_waterbirds_append() -> None:
@@ -47,7 +55,9 @@ def test_target_groups() -> None:
     birds, faces = part((30, 5, 4, 12), WATERBIRDS, 0), part((30, 25, 14, 3), CELEBA, 0)
     assert Subpopulation().target_groups(birds) == (0,)
     assert Subpopulation(match="attribute").target_groups(birds) == (0, 2)
-    assert Subpopulation().target_groups(faces) == (0,)  # the larger of the two groups of class "other"
+    assert Subpopulation().target_groups(faces) == (
+        0,
+    )  # the larger of the two groups of class "other"
     more_men = replace(CELEBA, train_counts=(10, 20, 5, 1))
     assert Subpopulation().target_groups(replace(faces, info=more_men)) == (1,)
     three = part(THREE.train_counts, THREE, 0)
@@ -79,7 +89,9 @@ def test_with_replacement() -> None:
     assert len(poisons) == 57
     assert len(np.unique(poisons.row)) <= 10
     assert len(np.unique(train.index)) == len(train)
-    with pytest.raises(FedgroupError, match=r"with_replacement may draw a base twice.*insert: append"):
+    with pytest.raises(
+        FedgroupError, match=r"with_replacement may draw a base twice.*insert: append"
+    ):
         Subpopulation(insert="replace", with_replacement=True)
 
 

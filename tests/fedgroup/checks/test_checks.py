@@ -46,7 +46,9 @@ def test_our_update_attacks(name: str) -> None:
     assert failed(check_update_attack(resolve(attacks.BYZANTINE_NAMES, name)())) == {}
 
 
-@pytest.mark.parametrize("name", [name for name in partition.NAMES if name not in ("lists", "flwr_datasets")])
+@pytest.mark.parametrize(
+    "name", [name for name in partition.NAMES if name not in ("lists", "flwr_datasets")]
+)
 def test_our_partitions(name: str) -> None:
     assert failed(check_partition(resolve(partition.NAMES, name)())) == {}
 
@@ -96,7 +98,9 @@ class CarelessAttack:
     def poison(self, splits: Any, rng: Any) -> Any:
         chosen = np.random.default_rng().random(len(splits.train)) < 0.1
         y = np.where(chosen, 1 - splits.train.y, splits.train.y)
-        return splits._replace(train=replace(splits.train, y=y), test=splits.test.keep(splits.test.y == 0))
+        return splits._replace(
+            train=replace(splits.train, y=y), test=splits.test.keep(splits.test.y == 0)
+        )
 
     def success(self, predict: Any, splits: Any, rng: Any) -> Any:
         return Counts((3, 3), (3, 3))
@@ -184,8 +188,16 @@ class Dealt:
         (lambda n, _: [np.arange(n) + 1], "disjoint_positions", "do not all exist"),
         (lambda n, _: [np.arange(n)[::-1]], "disjoint_positions", "not sorted"),
         (lambda n, _: [list(range(n))], "disjoint_positions", "got a list"),
-        (lambda n, _: np.array_split(np.arange(n), 10), "empty_shards_named", "client 3 of 10 got none"),
-        (lambda n, _: [np.sort(np.random.default_rng().permutation(n)[:9])], "seeds_repeat", "seeding.rng"),
+        (
+            lambda n, _: np.array_split(np.arange(n), 10),
+            "empty_shards_named",
+            "client 3 of 10 got none",
+        ),
+        (
+            lambda n, _: [np.sort(np.random.default_rng().permutation(n)[:9])],
+            "seeds_repeat",
+            "seeding.rng",
+        ),
     ],
 )
 def test_careless_partitions_are_caught(deal: Any, check: str, words: str) -> None:
@@ -285,7 +297,9 @@ EXAMPLES: dict[str, Callable[[Any], Iterator[Answer]]] = {
 
 
 @pytest.mark.parametrize("path", EXAMPLES)
-def test_the_examples_hold_the_contract(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_hold_the_contract(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module, name = path.split(":")
     (tmp_path / f"{module}_held.py").write_text(
         EXTEND.split(f"```python\n# {module}.py\n")[1].split("```")[0]

@@ -57,7 +57,9 @@ ATTRIBUTES = [
 BLOND, MALE = ATTRIBUTES.index("Blond_Hair"), ATTRIBUTES.index("Male")
 
 
-def picture(path: Path, size: tuple[int, int], colour: tuple[int, int, int], grey: bool = False) -> None:
+def picture(
+    path: Path, size: tuple[int, int], colour: tuple[int, int, int], grey: bool = False
+) -> None:
     """A JPEG of one colour with noise, so that a small network can tell the groups apart."""
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(sum(path.name.encode()))
@@ -99,7 +101,12 @@ def write_metadata(folder: Path, rows: Sequence[str]) -> Path:
 
 def waterbirds_rows(counts: dict[str, tuple[int, ...]]) -> list[str]:
     """Metadata rows with given group counts per split (train, val, test), in a mixed order."""
-    cells = [(g, s) for s, sizes in enumerate(counts.values()) for g, n in enumerate(sizes) for _ in range(n)]
+    cells = [
+        (g, s)
+        for s, sizes in enumerate(counts.values())
+        for g, n in enumerate(sizes)
+        for _ in range(n)
+    ]
     order = np.random.default_rng(0).permutation(len(cells))
     return [
         f"{i + 1},001.Bird/Bird_{i:05d}.jpg,{cells[k][0] // 2},{cells[k][1]},{cells[k][0] % 2},/o/ocean/1.jpg"
@@ -131,7 +138,9 @@ def write_celeba(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> 
     parts = [split for _, split in cells]
     if dialect == "official":
         lines = [str(len(cells)), " ".join(ATTRIBUTES) + " "]
-        lines += [f"{n} " + " ".join(f"{v:>2}" for v in row) for n, row in zip(names, signs, strict=True)]
+        lines += [
+            f"{n} " + " ".join(f"{v:>2}" for v in row) for n, row in zip(names, signs, strict=True)
+        ]
         (root / "list_attr_celeba.txt").write_bytes("\r\n".join(lines).encode() + b"\r\n")
         write_celeba_splits(root, dialect, cells)
     elif dialect in ("kaggle", "george"):
@@ -152,7 +161,9 @@ def write_celeba(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> 
             f"{i},img_align_celeba/{n},{s},{g // 2},{g % 2}"
             for i, (n, s, (g, _)) in enumerate(zip(names, parts, cells, strict=True))
         ]
-        (root / "metadata_celeba.csv").write_text("\n".join(["id,filename,split,y,a", *rows]) + "\n")
+        (root / "metadata_celeba.csv").write_text(
+            "\n".join(["id,filename,split,y,a", *rows]) + "\n"
+        )
     else:
         raise ValueError(dialect)
 
@@ -174,7 +185,11 @@ def write_celeba_splits(root: Path, dialect: str, cells: Sequence[tuple[int, int
 def idx(path: Path, array: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> None:
     """Write an idx file of bytes, gzipped where the name says so."""
     magic = 2048 + array.ndim
-    data = magic.to_bytes(4, "big") + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+    data = (
+        magic.to_bytes(4, "big")
+        + b"".join(n.to_bytes(4, "big") for n in array.shape)
+        + array.tobytes()
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
 
@@ -198,7 +213,9 @@ def folder(root: Path, per_cell: int = 3) -> Path:
         group, split = n % 4, (n // 4) % 3
         y, a = divmod(group, 2)
         picture(root / "images" / f"p{n}.png", (20, 24), (60 + 120 * y, 90, 60 + 120 * a))
-        rows.append(f"p{n}.png,{('cat', 'dog')[y]},{('day', 'night')[a]},{('train', 'val', 'test')[split]}")
+        rows.append(
+            f"p{n}.png,{('cat', 'dog')[y]},{('day', 'night')[a]},{('train', 'val', 'test')[split]}"
+        )
     (root / "metadata.csv").write_text("\n".join(["file,y,a,split", *rows]) + "\n")
     return root
 

@@ -31,12 +31,19 @@ def test_every_pixel_is_that_of_the_official_transform(tmp_path: Path) -> None:
     splits = CelebA(str(tmp_path), allow_variant=True).load()
     official = transforms.Compose([transforms.CenterCrop(178), transforms.Resize((224, 224))])
     with Image.open(tmp_path / "img_align_celeba" / "000002.jpg") as image:
-        assert np.array_equal(splits.train.pixels(np.array([1]))[0].numpy(), np.asarray(official(image)))
+        assert np.array_equal(
+            splits.train.pixels(np.array([1]))[0].numpy(), np.asarray(official(image))
+        )
     assert splits.train.info.tiers == {"LRG-1": (3,), "HRG": (0, 1, 2)}
 
 
 def cells() -> list[tuple[int, int]]:
-    return [(g, s) for s, sizes in enumerate(COUNTS.values()) for g, n in enumerate(sizes) for _ in range(n)]
+    return [
+        (g, s)
+        for s, sizes in enumerate(COUNTS.values())
+        for g, n in enumerate(sizes)
+        for _ in range(n)
+    ]
 
 
 def test_official_counts_and_the_ten_percent_subset(tmp_path: Path) -> None:
@@ -79,7 +86,9 @@ def test_files_are_joined_on_the_name_not_the_line(tmp_path: Path) -> None:
         ("list_eval_partition.csv", "000001.jpg,0", "000001.jpg,9", "partition is '9'"),
     ],
 )
-def test_bad_files_are_one_clear_line(name: str, old: str, new: str, words: str, tmp_path: Path) -> None:
+def test_bad_files_are_one_clear_line(
+    name: str, old: str, new: str, words: str, tmp_path: Path
+) -> None:
     fixtures.celeba(tmp_path, "kaggle", images=False)
     path = tmp_path / name
     text = path.read_text()

@@ -30,7 +30,9 @@ def noise(size: tuple[int, int], channels: int = 3) -> Image.Image:
 def torchvisions(name: str, size: int) -> Transform:
     whole = round(size * 256 / 224)
     made: Transform = {
-        "waterbirds": transforms.Compose([transforms.Resize((whole, whole)), transforms.CenterCrop(size)]),
+        "waterbirds": transforms.Compose(
+            [transforms.Resize((whole, whole)), transforms.CenterCrop(size)]
+        ),
         "celeba": transforms.Compose([transforms.CenterCrop(178), transforms.Resize((size, size))]),
         "folder": transforms.Resize((size, size)),
     }[name]
@@ -40,7 +42,12 @@ def torchvisions(name: str, size: int) -> Transform:
 @pytest.mark.parametrize("size", [224, 64, 33])
 @pytest.mark.parametrize(
     ("name", "picture"),
-    [(n, p) for n in ("waterbirds", "folder", "celeba") for p in SIZES if n != "celeba" or min(p) >= 178],
+    [
+        (n, p)
+        for n in ("waterbirds", "folder", "celeba")
+        for p in SIZES
+        if n != "celeba" or min(p) >= 178
+    ],
 )
 def test_transforms_give_torchvisions_bytes(name: str, size: int, picture: tuple[int, int]) -> None:
     mine = {
@@ -54,7 +61,9 @@ def test_transforms_give_torchvisions_bytes(name: str, size: int, picture: tuple
     assert made.tobytes() == torchvisions(name, size)(image).tobytes()
 
 
-@pytest.mark.parametrize(("mode", "suffix"), [("L", "jpg"), ("CMYK", "jpg"), ("P", "png"), ("RGBA", "png")])
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("L", "jpg"), ("CMYK", "jpg"), ("P", "png"), ("RGBA", "png")]
+)
 def test_other_modes_become_rgb(mode: str, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"x.{suffix}"
     noise((40, 30)).convert(mode).save(path)
@@ -67,7 +76,9 @@ def test_other_modes_become_rgb(mode: str, suffix: str, tmp_path: Path) -> None:
 def test_sixteen_bits_are_refused_not_clipped_to_white(tmp_path: Path) -> None:
     path = tmp_path / "scan.png"
     Image.fromarray((np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)).save(path)
-    with pytest.raises(FedgroupError, match=r"scan\.png has more than 8 bits .*convert it to 8 bits"):
+    with pytest.raises(
+        FedgroupError, match=r"scan\.png has more than 8 bits .*convert it to 8 bits"
+    ):
         decode(path, squash(8))
 
 
@@ -113,7 +124,9 @@ def test_order_is_kept_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(decode_all([], squash(8))) == []
 
 
-def test_all_bad_pictures_are_reported_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bad_pictures_are_reported_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "BLOCK", 4)
     paths = [tmp_path / f"{n}.png" for n in range(12)]
     for path in paths:
@@ -133,7 +146,9 @@ def test_missing_files_are_found_before_decoding(tmp_path: Path) -> None:
     noise((9, 9)).save(there)
     require_files([there], "mine")
     gone = [tmp_path / "nowhere" / f"{n}.png" for n in range(5)]
-    with pytest.raises(FedgroupError, match=r"mine: 5 of 6 images are missing, e\.g\. .*0\.png.*2\.png: "):
+    with pytest.raises(
+        FedgroupError, match=r"mine: 5 of 6 images are missing, e\.g\. .*0\.png.*2\.png: "
+    ):
         require_files([there, *gone], "mine")
     with pytest.raises(FedgroupError, match=r"0\.png is missing"):
         decode(gone[0], squash(8))

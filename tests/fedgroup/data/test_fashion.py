@@ -45,7 +45,9 @@ def test_a_pool_too_small_is_refused(tmp_path: Path) -> None:
     fixtures.fashion(tmp_path, 200, 100)
     images, labels = fashion.read_garments(tmp_path, counted=False)
     assert len(images) == 300
-    with pytest.raises(FedgroupError, match="needs 31 garments of class trousers, the files hold 30"):
+    with pytest.raises(
+        FedgroupError, match="needs 31 garments of class trousers, the files hold 30"
+    ):
         fashion.choose(labels, np.ones(31, np.int64), 0)
 
 

@@ -64,7 +64,9 @@ def test_a_group_without_training_rows_is_refused(tmp_path: Path) -> None:
         f"{s}{y}{a}.png,{y},{a},{s}\n" for s in ("train", "val", "test") for y in "01" for a in "ab"
     )
     assert len(write(tmp_path, rows).listing()[0].paths) == 12
-    with pytest.raises(FedgroupError, match=r"no training rows of group 1, b, which val or test holds"):
+    with pytest.raises(
+        FedgroupError, match=r"no training rows of group 1, b, which val or test holds"
+    ):
         write(tmp_path, rows.replace("train1b.png,1,b,train\n", "")).listing()
     nowhere = "".join(line + "\n" for line in rows.splitlines() if "1b.png" not in line)
     listing, info = write(tmp_path, nowhere).listing()  # an empty cell of the grid is not a group
@@ -73,15 +75,21 @@ def test_a_group_without_training_rows_is_refused(tmp_path: Path) -> None:
 
 
 def test_whole_numbers_are_ordered_as_numbers(tmp_path: Path) -> None:
-    rows = "".join(f"{s}{y}.png,{y},0,{s}\n" for s in ("train", "val", "test") for y in ("10", "9", "-1"))
+    rows = "".join(
+        f"{s}{y}.png,{y},0,{s}\n" for s in ("train", "val", "test") for y in ("10", "9", "-1")
+    )
     assert write(tmp_path, rows).listing()[1].classes == ("-1", "9", "10")
-    padded = "".join(f"{s}{y}.png,{y},0,{s}\n" for s in ("train", "val", "test") for y in ("01", "2"))
+    padded = "".join(
+        f"{s}{y}.png,{y},0,{s}\n" for s in ("train", "val", "test") for y in ("01", "2")
+    )
     assert write(tmp_path, padded + "x.png,1,0,train\n").listing()[1].classes == ("1", "2")
 
 
 @pytest.mark.parametrize("odd", ["--5", "²", "1.5"])
 def test_odd_values_are_words(odd: str, tmp_path: Path) -> None:
-    rows = "".join(f"{s}{n}.png,{v},0,{s}\n" for s in ("0", "1", "2") for n, v in enumerate(("1", odd)))
+    rows = "".join(
+        f"{s}{n}.png,{v},0,{s}\n" for s in ("0", "1", "2") for n, v in enumerate(("1", odd))
+    )
     assert set(write(tmp_path, rows).listing()[1].classes) == {"1", odd}
 
 
@@ -100,7 +108,10 @@ def test_the_name_is_the_folders_or_given(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_two_folders_of_one_name_keep_their_own_pictures(tmp_path: Path) -> None:
-    first, second = fixtures.folder(tmp_path / "a" / "pets"), fixtures.folder(tmp_path / "b" / "pets")
+    first, second = (
+        fixtures.folder(tmp_path / "a" / "pets"),
+        fixtures.folder(tmp_path / "b" / "pets"),
+    )
     for image in (second / "images").iterdir():
         Image.new("RGB", (8, 8), (1, 2, 3)).save(image)
     Folder(str(first), size=16).load()

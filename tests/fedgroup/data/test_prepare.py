@@ -131,7 +131,9 @@ def test_an_archive_cannot_write_outside(tmp_path: Path) -> None:
     assert not (tmp_path.parent / "outside.txt").exists()
 
 
-def test_without_a_network_the_manual_way_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_manual_way_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "WATERBIRDS_TAR", "http://127.0.0.1:9/birds.tar.gz")
     monkeypatch.setattr(module, "FASHION_BASE", "http://127.0.0.1:9/")
     with pytest.raises(FedgroupError, match="By hand: fetch"):
@@ -150,9 +152,13 @@ def test_fashion_is_fetched_with_checksums(
     url, folder = server
     fixtures.fashion(folder, 200, 100)
     monkeypatch.setattr(module, "FASHION_BASE", url)
-    sums = {n: hashlib.md5((folder / f"{n}.gz").read_bytes()).hexdigest() for n in module.FASHION_MD5}
+    sums = {
+        n: hashlib.md5((folder / f"{n}.gz").read_bytes()).hexdigest() for n in module.FASHION_MD5
+    }
     monkeypatch.setattr(module, "FASHION_MD5", sums)
-    with pytest.raises(FedgroupError, match="holds 200 items"):  # fetched and read: but it is a fixture
+    with pytest.raises(
+        FedgroupError, match="holds 200 items"
+    ):  # fetched and read: but it is a fixture
         prepare("fashion", tmp_path / "home")
     assert len(list((tmp_path / "home").glob("*.gz"))) == 4
 
@@ -212,8 +218,12 @@ def test_a_folder_in_the_way_is_not_overwritten(
     assert mine.read_text() == "mine"
 
 
-def test_data_in_the_usual_places_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedgroup.data.waterbirds.COUNTS", {p: (2,) * 4 for p in ("train", "val", "test")})
+def test_data_in_the_usual_places_is_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "fedgroup.data.waterbirds.COUNTS", {p: (2,) * 4 for p in ("train", "val", "test")}
+    )
     monkeypatch.setattr(module, "WATERBIRDS_TAR", "http://127.0.0.1:9/birds.tar.gz")
     fixtures.waterbirds(tmp_path)
     monkeypatch.setenv("FEDGROUP_DATA", str(tmp_path))
@@ -242,7 +252,9 @@ def test_an_answer_that_is_not_http_names_the_manual_way(
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        monkeypatch.setattr(module, "WATERBIRDS_TAR", f"http://127.0.0.1:{server.server_address[1]}/x.tar.gz")
+        monkeypatch.setattr(
+            module, "WATERBIRDS_TAR", f"http://127.0.0.1:{server.server_address[1]}/x.tar.gz"
+        )
         try:
             with pytest.raises(FedgroupError, match=r"could not be fetched .*By hand: fetch"):
                 prepare("waterbirds", tmp_path / "home")

@@ -30,7 +30,9 @@ def test_every_pixel_is_that_of_the_official_transform(tmp_path: Path) -> None:
     assert splits.train.info.tiers == {"LRG-1": (2,), "LRG-2": (1,), "HRG": (0, 3)}
 
 
-@pytest.mark.parametrize("name", ["waterbird_complete95_forest2water2", "waterbirds_v1.0", "renamed"])
+@pytest.mark.parametrize(
+    "name", ["waterbird_complete95_forest2water2", "waterbirds_v1.0", "renamed"]
+)
 @pytest.mark.parametrize("inside", [False, True])
 def test_every_layout_is_found(name: str, inside: bool, tmp_path: Path) -> None:
     fixtures.waterbirds(tmp_path / "x").rename(tmp_path / name)
@@ -107,7 +109,9 @@ def test_missing_and_truncated_images_are_named_and_leave_no_bank(tmp_path: Path
 def test_no_folder_and_no_metadata(tmp_path: Path) -> None:
     with pytest.raises(FedgroupError, match="no folder at"):
         Waterbirds(str(tmp_path / "nowhere")).listing()
-    with pytest.raises(FedgroupError, match=r"no metadata\.csv in .*fedgroup data prepare waterbirds"):
+    with pytest.raises(
+        FedgroupError, match=r"no metadata\.csv in .*fedgroup data prepare waterbirds"
+    ):
         Waterbirds(str(tmp_path)).listing()
     with pytest.raises(FedgroupError, match="size must lie in"):
         Waterbirds(size=4)
@@ -130,7 +134,9 @@ def test_the_same_metadata_beside_other_pictures_is_another_bank(tmp_path: Path)
     assert (first / "metadata.csv").read_bytes() == (second / "metadata.csv").read_bytes()
     for image in second.rglob("*.jpg"):
         Image.new("RGB", (50, 50), (1, 2, 3)).save(image)
-    seen = [Waterbirds(str(f), size=28, allow_variant=True).load().train.bank for f in (first, second)]
+    seen = [
+        Waterbirds(str(f), size=28, allow_variant=True).load().train.bank for f in (first, second)
+    ]
     assert not np.array_equal(seen[0].numpy(), seen[1].numpy())
     assert int(seen[1].max()) < 10
 
@@ -153,7 +159,9 @@ def test_another_metadata_csv_under_the_root_is_passed_over(tmp_path: Path) -> N
         Waterbirds(str(tmp_path / "aaa"), allow_variant=True).listing()
 
 
-def test_the_cache_folder_of_its_own_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_of_its_own_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FEDGROUP_CACHE", str(tmp_path))
     monkeypatch.delenv("FEDGROUP_DATA", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -13,12 +13,15 @@ from tests.paths import CASES
 from tests.toy import INFO
 
 CASES: dict[str, dict[str, Any]] = {
-    case["id"]: case for case in json.loads((CASES / "group_methods_cases.json").read_text())["cases"]
+    case["id"]: case
+    for case in json.loads((CASES / "group_methods_cases.json").read_text())["cases"]
 }
 
 
 def dataset(
-    groups: Sequence[int] | Ints, poison: Sequence[int] | Ints = (), y: Sequence[int] | Ints | None = None
+    groups: Sequence[int] | Ints,
+    poison: Sequence[int] | Ints = (),
+    y: Sequence[int] | Ints | None = None,
 ) -> GroupedDataset:
     """Waterbirds-like columns over one black pixel; `poison` are positions, y follows the group."""
     group = np.asarray(groups, np.int64)
@@ -31,7 +34,9 @@ def dataset(
 def batch(y: Sequence[int], group: Sequence[int], index: Sequence[int] | None = None) -> Batch:
     """A batch whose images nobody reads."""
     names = list(range(len(y))) if index is None else list(index)
-    return Batch(torch.zeros(len(y), 3, 1, 1), torch.tensor(y), torch.tensor(group), torch.tensor(names))
+    return Batch(
+        torch.zeros(len(y), 3, 1, 1), torch.tensor(y), torch.tensor(group), torch.tensor(names)
+    )
 
 
 def canonical(labels: Ints) -> list[int]:

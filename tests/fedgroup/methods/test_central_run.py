@@ -111,14 +111,18 @@ class Interrupted(Method):
 
 @pytest.mark.parametrize("name", list(METHODS))
 @pytest.mark.parametrize("epoch", [0, 1, 3])
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(name: str, epoch: int, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(
+    name: str, epoch: int, tmp_path: Path
+) -> None:
     method = METHODS[name]
     whole = centralise(task(), method, tmp_path / "whole")
     stopped = Interrupted(inner=method, epoch=epoch)
     # the same run directory under both: the interruption is no setting
     cut = tmp_path / "cut" / whole.name
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(type(method), "run", lambda self, splits, trainer: _as(stopped, splits, trainer, patch))
+        patch.setattr(
+            type(method), "run", lambda self, splits, trainer: _as(stopped, splits, trainer, patch)
+        )
         centralise(task(), method, tmp_path / "cut")
     assert not (cut / "result.json").exists()
     assert centralise(task(), method, tmp_path / "cut") == cut
@@ -196,10 +200,9 @@ import os, signal, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from fedgroup import record
+from fedgroup import run_directory as record
 from fedgroup.methods.central_run import centralise
 from tests.fedgroup.methods.runs import METHODS, task
-from tests.paths import ROOT
 whole = record.Run.checkpoint
 def checkpoint(self, number, *rest):
     whole(self, number, *rest)
@@ -226,7 +229,9 @@ def test_sigkill_costs_nothing(tmp_path: Path) -> None:
     same(centralise(task(), METHODS["george"], tmp_path / "whole"), cut)
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = centralise(task(), ERM(), tmp_path)
     monkeypatch.setattr(ERM, "run", None)
     assert centralise(task(), ERM(), tmp_path) == folder
@@ -312,7 +317,9 @@ def test_methods_that_misuse_the_trainer(method: Method, words: str, tmp_path: P
 
 def test_diverged_training_is_one_clear_error(tmp_path: Path) -> None:
     wild = replace(task(), train=TrainConfig(epochs=8, batch_size=16, lr=0.05, weight_decay=1e30))
-    with pytest.raises(FedgroupError, match="training diverged in epoch .* lower its learning rate"):
+    with pytest.raises(
+        FedgroupError, match="training diverged in epoch .* lower its learning rate"
+    ):
         centralise(wild, ERM(), tmp_path)
     with pytest.raises(FedgroupError, match="identification model diverged in epoch"):
         centralise(wild, JTT(identify_epochs=6), tmp_path)
@@ -324,7 +331,10 @@ def test_diverged_training_is_one_clear_error(tmp_path: Path) -> None:
         ({"use": "erm", "eval_every": 0}, "eval_every must be at least 1, got 0"),
         ({"use": "jt"}, "no component called 'jt'; did you mean 'jtt'"),
         ({"use": "jtt", "identify_epochs": -1}, "identify_epochs must be at least 0, got -1"),
-        ({"use": "jtt", "upsample": -2}, "upsample must be at least -1 where amplify is added, got -2"),
+        (
+            {"use": "jtt", "upsample": -2},
+            "upsample must be at least -1 where amplify is added, got -2",
+        ),
         (
             {"use": "jtt", "upsample": 0, "amplify": "weights"},
             "at least 1 where amplify is weights, got 0",

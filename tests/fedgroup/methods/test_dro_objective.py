@@ -34,7 +34,9 @@ def from_losses(group_losses: list[float]) -> tuple[torch.Tensor, Any]:
     return logits, batch([0] * len(present), present)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name.startswith(("gdro_online", "gdro_btl"))])
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if name.startswith(("gdro_online", "gdro_btl"))]
+)
 def test_parity_with_official_group_dro(name: str) -> None:
     """Loss, gradient, weights, smoothed losses and counters over three batches with absent groups."""
     case = CASES[name]
@@ -54,7 +56,9 @@ def test_parity_with_official_group_dro(name: str) -> None:
     )
     before = {key: np.zeros(3) for key in ("seen", "loss", "hits")}
     weighted, batches = np.zeros(3), np.zeros(3)
-    for (loss, gradient), want in zip(steps(objective, given["batches"]), case["expected"], strict=True):
+    for (loss, gradient), want in zip(
+        steps(objective, given["batches"]), case["expected"], strict=True
+    ):
         state, weights = objective.state(), objective.weights().numpy()
         assert loss == pytest.approx(want["loss"], **CLOSE)
         np.testing.assert_allclose(gradient, want["grad_logits"], **NEAR)
@@ -92,14 +96,18 @@ def test_parity_of_the_weight_recursion(name: str) -> None:
 def test_parity_where_float32_would_overflow() -> None:
     case = CASES["gdro_overflow_float32"]
     given = case["inputs"]
-    objective = DROObjective(DROLoss(eta=given["eta"], adjustment=given["C"]), np.array(given["counts"]))
+    objective = DROObjective(
+        DROLoss(eta=given["eta"], adjustment=given["C"]), np.array(given["counts"])
+    )
     loss = objective(*from_losses(given["group_losses"]))
     want = case["expected"]["george_stable"]
     np.testing.assert_allclose(objective.weights().numpy(), want["q"], rtol=1e-5)
     assert loss.item() == pytest.approx(want["robust_loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("george_gdro_") and "C" in name])
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if name.startswith("george_gdro_") and "C" in name]
+)
 def test_parity_with_george(name: str) -> None:
     case = CASES[name]
     given, expected = case["inputs"], case["expected"]
@@ -107,7 +115,9 @@ def test_parity_with_george(name: str) -> None:
         DROLoss(eta=given["robust_lr"], adjustment=float(given["size_adjustment"])),
         np.array(given["train_group_counts"]),
     )
-    for (loss, gradient), want in zip(steps(objective, given["batches"]), expected["train"], strict=True):
+    for (loss, gradient), want in zip(
+        steps(objective, given["batches"]), expected["train"], strict=True
+    ):
         assert loss == pytest.approx(want["loss"], **CLOSE)
         np.testing.assert_allclose(gradient, want["grad_logits"], **NEAR)
         np.testing.assert_allclose(objective.weights().numpy(), want["q"], **NEAR)

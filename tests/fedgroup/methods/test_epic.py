@@ -172,7 +172,9 @@ def test_the_three_cases(tmp_path, used):
     assert not any((gone & minority).any() for _, gone in masks["ideal"])
     assert masks["ideal"][-1][1].any()
     assert all((gone | ~minority).all() for _, gone in masks["worst"])
-    assert any((found & minority).any() for found, _ in masks["ideal"])  # else there is nothing to protect
+    assert any(
+        (found & minority).any() for found, _ in masks["ideal"]
+    )  # else there is nothing to protect
 
 
 def test_the_minority_may_be_lrg_1_alone(tmp_path):
@@ -185,7 +187,9 @@ def test_the_minority_may_be_lrg_1_alone(tmp_path):
 def test_members_are_clean_and_a_missing_tier_is_empty():
     data = dataset([0, 1, 2, 2, 3], poison=[3])
     assert members(data, ("LRG-1", "LRG-2")).tolist() == [False, True, True, False, False]
-    info = GroupInfo("celebs", ("a", "b"), ("a0", "a1", "b0", "b1"), {"LRG-1": (3,), "HRG": (0, 1, 2)})
+    info = GroupInfo(
+        "celebs", ("a", "b"), ("a0", "a1", "b0", "b1"), {"LRG-1": (3,), "HRG": (0, 1, 2)}
+    )
     assert members(replace(data, info=info), ("LRG-1", "LRG-2")).tolist() == [False] * 4 + [True]
     with pytest.raises(FedgroupError, match="celebs has no training samples in tiers LRG-2"):
         members(replace(data, info=info), ("LRG-2",))
@@ -198,7 +202,9 @@ def records(folder):
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 4, 5])
-@pytest.mark.parametrize("method", [CUTTING, EPIC(subset=0.3, start=0, case="worst")], ids=["late", "early"])
+@pytest.mark.parametrize(
+    "method", [CUTTING, EPIC(subset=0.3, start=0, case="worst")], ids=["late", "early"]
+)
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(method, number, tmp_path, monkeypatch):
     whole = run(method, tmp_path / "whole")
     real = Run.checkpoint
@@ -239,7 +245,10 @@ def test_settings_survive_json_and_name_the_run():
     spec = json.loads(json.dumps(to_dict(Central(method))))
     assert spec["method"]["use"] == "epic"
     assert build(Central, spec).method == method
-    assert len({central_id(task(), m) for m in (EPIC(), method, replace(method, minority=("LRG-2",)))}) == 3
+    assert (
+        len({central_id(task(), m) for m in (EPIC(), method, replace(method, minority=("LRG-2",)))})
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -255,7 +264,10 @@ def test_settings_survive_json_and_name_the_run():
         ({"case": "wurst"}, "case.*wurst"),
         ({"epochs_list": [3, 2]}, r"ascending order, got \[3, 2\]"),
         ({"epochs_list": [-1]}, r"from 0 in ascending order, got \[-1\]"),
-        ({"epochs_list": [3], "every": 2}, r"epochs_list \[3\] stands in place of every 2 and start 1"),
+        (
+            {"epochs_list": [3], "every": 2},
+            r"epochs_list \[3\] stands in place of every 2 and start 1",
+        ),
         ({"minority": []}, "minority must name at least one tier"),
         ({"eval_every": 0}, "eval_every must be at least 1"),
     ],

@@ -62,7 +62,9 @@ def test_without_a_stop_it_is_jtt(tmp_path):
 
 @pytest.mark.parametrize("stop", [2, 3, 4])
 def test_what_is_dropped_is_what_method_epic_drops(stop, tmp_path):
-    alone = centralise(task(epochs=stop), SELECT, tmp_path)  # its last selection precedes epoch stop - 1
+    alone = centralise(
+        task(epochs=stop), SELECT, tmp_path
+    )  # its last selection precedes epoch stop - 1
     folder = centralise(task(epochs=2), method(stop), tmp_path)
     assert np.array_equal(dropped(folder), arrays(alone, "selection-eliminate")["used"])
     line = read_lines(folder, "selections")[0]
@@ -100,7 +102,9 @@ def test_one_epic_run_serves_every_stop(tmp_path, trained):
     assert trained == [1, 2, 3, 4, 5, 6]
     for file in (cache_dir() / "stages").glob("*.npz"):
         file.unlink()
-    again = {stop: dropped(centralise(task(), method(stop), tmp_path / "again")) for stop in (2, 3, 5)}
+    again = {
+        stop: dropped(centralise(task(), method(stop), tmp_path / "again")) for stop in (2, 3, 5)
+    }
     assert all(np.array_equal(again[stop], found[stop]) for stop in found)
     assert trained[6:] == [1, 2, 3, 4]
 

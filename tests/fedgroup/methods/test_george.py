@@ -50,7 +50,9 @@ def test_activations_are_the_inputs_of_the_last_layer() -> None:
     assert np.allclose(losses, expected.numpy(), atol=1e-5)
 
 
-def test_the_first_model_is_the_best_epoch_of_plain_training(tmp_path: Path, monkeypatch: Any) -> None:
+def test_the_first_model_is_the_best_epoch_of_plain_training(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     """Picked by adjusted validation accuracy, the first of equal ones; trained as fit() would."""
     splits = prepared_splits(task())
     seen: list[nn.Module] = []
@@ -147,7 +149,10 @@ def test_automatic_k_is_recorded_with_its_scores(tmp_path: Path) -> None:
 
 def test_overclustering_gets_losses_and_validation_activations(tmp_path: Path) -> None:
     folder = centralise(task(), replace(SMALL, clustering=Clustering(k=2, overcluster=2)), tmp_path)
-    assert read_lines(folder, "selections")[0]["clusters"] == [2, 2]  # nothing here is large enough to split
+    assert read_lines(folder, "selections")[0]["clusters"] == [
+        2,
+        2,
+    ]  # nothing here is large enough to split
 
 
 def test_ideal_needs_another_cluster(tmp_path: Path) -> None:

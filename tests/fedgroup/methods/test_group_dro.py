@@ -21,11 +21,15 @@ from tests.fedgroup.methods.runs import arrays, task
 
 def test_without_steps_of_q_it_is_the_mean_of_group_means(tmp_path: Path) -> None:
     """eta 0, every sample in one batch: the first loss is the mean over groups of their mean losses."""
-    clean = replace(task(epochs=1), inject=False, train=replace(task().train, epochs=1, batch_size=80))
+    clean = replace(
+        task(epochs=1), inject=False, train=replace(task().train, epochs=1, batch_size=80)
+    )
     folder = centralise(clean, GroupDRO(loss=DROLoss(eta=0.0), sampler="shuffle"), tmp_path)
     train = prepared_splits(clean).train
     model = clean.model.build(2, 0).train()
-    each = F.cross_entropy(model(train.batch(np.arange(80)).x), torch.from_numpy(train.y), reduction="none")
+    each = F.cross_entropy(
+        model(train.batch(np.arange(80)).x), torch.from_numpy(train.y), reduction="none"
+    )
     expected = np.mean([float(each.detach()[train.group == g].mean()) for g in range(4)])
     assert read_lines(folder, "rounds")[1]["loss"] == pytest.approx(expected, abs=1e-6)
 

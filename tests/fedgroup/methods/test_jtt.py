@@ -137,7 +137,9 @@ def test_a_long_stage_serves_shorter_ones_and_is_continued(trained: list[int]) -
 
 
 def test_workers_that_need_one_stage_make_it_once(trained: list[int]) -> None:
-    start = make_stage(task()).build()  # once: building seeds torch's generator, which threads share
+    start = make_stage(
+        task()
+    ).build()  # once: building seeds torch's generator, which threads share
     shared = replace(make_stage(task()), build=lambda: deepcopy(start))
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda _: shared.predictions(3, "online"), range(3)))
@@ -179,7 +181,9 @@ def test_a_stage_is_named_by_what_it_depends_on() -> None:
     assert make_stage(task(epochs=9)).path(product) in names
 
 
-def test_a_damaged_stage_is_made_again(caplog: pytest.LogCaptureFixture, trained: list[int]) -> None:
+def test_a_damaged_stage_is_made_again(
+    caplog: pytest.LogCaptureFixture, trained: list[int]
+) -> None:
     first = make_stage(task()).predictions(1, "online")
     (file,) = (cache_dir() / "stages").glob("*.npz")
     file.write_bytes(file.read_bytes()[:300])
@@ -201,7 +205,8 @@ def test_without_errors_jtt_is_erm(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "settings", [{"upsample": 0}, {"upsample": 1, "amplify": "total"}, {"upsample": 1, "amplify": "weights"}]
+    "settings",
+    [{"upsample": 0}, {"upsample": 1, "amplify": "total"}, {"upsample": 1, "amplify": "weights"}],
 )
 def test_a_factor_that_adds_nothing_is_erm(settings: dict[str, Any], tmp_path: Path) -> None:
     plain = centralise(task(), ERM(), tmp_path)

@@ -95,7 +95,9 @@ LRG1 = np.flatnonzero(WATERBIRDS == 2)
 
 def test_appended_poisons_are_a_cell_of_their_own() -> None:
     """DLBD: 47 poisons are added, bases in HRG, so LRG-1 stays 56, LRG-2 184 and HRG 4,555."""
-    data = dataset(np.concatenate([WATERBIRDS, np.zeros(47, np.int64)]), poison=np.arange(4795, 4842))
+    data = dataset(
+        np.concatenate([WATERBIRDS, np.zeros(47, np.int64)]), poison=np.arange(4795, 4842)
+    )
     found = np.zeros(4842, np.bool_)
     found[4795:4841] = True  # 46 of 47 poisons
     found[LRG1[:53]] = True

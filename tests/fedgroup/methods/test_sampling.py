@@ -19,9 +19,13 @@ def test_parity_of_the_weights() -> None:
         ids = np.repeat(np.arange(4), counts)
         weights = sampling_weights(ids)
         assert len(ids) == want["N"]
-        assert weights[np.cumsum(counts) - 1].tolist() == pytest.approx(want["weights_by_group"], rel=1e-9)
+        assert weights[np.cumsum(counts) - 1].tolist() == pytest.approx(
+            want["weights_by_group"], rel=1e-9
+        )
         share = np.bincount(ids, weights) / weights.sum()
-        np.testing.assert_allclose(share, case["expected"]["waterbirds"]["prob_of_group_per_draw"], rtol=1e-9)
+        np.testing.assert_allclose(
+            share, case["expected"]["waterbirds"]["prob_of_group_per_draw"], rtol=1e-9
+        )
 
 
 def test_an_epoch_is_uniform_over_groups_and_within_them() -> None:
@@ -30,7 +34,9 @@ def test_an_epoch_is_uniform_over_groups_and_within_them() -> None:
     assert order.shape == ids.shape and order.dtype == np.int64
     share = np.bincount(ids[order], minlength=4) / len(ids)
     np.testing.assert_allclose(share, [1 / 3, 1 / 3, 0, 1 / 3], atol=0.02)  # 4 standard errors
-    rare = np.bincount(order[ids[order] == 3] - 9900, minlength=100)  # 33 draws of each are expected
+    rare = np.bincount(
+        order[ids[order] == 3] - 9900, minlength=100
+    )  # 33 draws of each are expected
     assert rare.min() > 10 and rare.max() < 62
 
 

@@ -15,7 +15,14 @@ from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
 from fedgroup.partitions.flwr_datasets import FlwrDatasets
 from fedgroup.partitions.lists import Lists
-from fedgroup.partitions.partition import NAMES, Iid, MinorityHolders, group_table, partition_hash, validate
+from fedgroup.partitions.partition import (
+    NAMES,
+    Iid,
+    MinorityHolders,
+    group_table,
+    partition_hash,
+    validate,
+)
 from fedgroup.partitions.skew import Dirichlet, Pathological, SizeSkew
 from fedgroup.spec import build, resolve, to_dict
 from fedgroup.task import Task, assign_clients
@@ -66,7 +73,9 @@ COUNTS = st.tuples(*(st.integers(0, 40) for _ in range(4)))
     stratify=st.booleans(),
     seed=st.integers(0, 9),
 )
-def test_iid_properties(counts: tuple[int, ...], clients: int, drop: bool, stratify: bool, seed: int) -> None:
+def test_iid_properties(
+    counts: tuple[int, ...], clients: int, drop: bool, stratify: bool, seed: int
+) -> None:
     train = data(counts)
     scheme = Iid(clients, "drop" if drop else "keep", stratify)
     if clients > sum(counts):
@@ -76,7 +85,11 @@ def test_iid_properties(counts: tuple[int, ...], clients: int, drop: bool, strat
     parts = scheme.assign(train, seed)
     dealt = np.concatenate(parts)
     sizes = [len(part) for part in parts]
-    assert len(np.unique(dealt)) == len(dealt) == (sum(counts) // clients * clients if drop else sum(counts))
+    assert (
+        len(np.unique(dealt))
+        == len(dealt)
+        == (sum(counts) // clients * clients if drop else sum(counts))
+    )
     assert max(sizes) - min(sizes) <= (0 if drop else 1)
     if stratify:
         table = group_table(parts, train)
@@ -89,7 +102,9 @@ def possible(few: int, many: int, clients: int, holders: int, balance: str) -> b
         return False
     if balance == "additive":  # holders with minority samples may go without majority, nobody else
         return many >= clients - min(few, holders)
-    totals = [len(part) for part in np.array_split(np.arange(few + many), clients)]  # larger ones first
+    totals = [
+        len(part) for part in np.array_split(np.arange(few + many), clients)
+    ]  # larger ones first
     held = [len(part) for part in np.array_split(np.arange(few), holders)]
     return all(h <= t for h, t in zip(held, totals, strict=False))
 
@@ -133,10 +148,16 @@ def test_minority_holders_properties(
     assert np.array_equal(table[:, :4].sum(0), np.array(counts))
 
 
-@pytest.mark.parametrize("counts", [WATERBIRDS, (3498, 184, 56, 962), (300, 150, 150, 7), (0, 300, 100, 1)])
-def test_the_holder_fraction_an_error_names_is_the_smallest_that_works(counts: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "counts", [WATERBIRDS, (3498, 184, 56, 962), (300, 150, 150, 7), (0, 300, 100, 1)]
+)
+def test_the_holder_fraction_an_error_names_is_the_smallest_that_works(
+    counts: tuple[int, ...],
+) -> None:
     train = data(counts)
-    with pytest.raises(FedgroupError, match="use balance: additive, or a holder_fraction") as caught:
+    with pytest.raises(
+        FedgroupError, match="use balance: additive, or a holder_fraction"
+    ) as caught:
         MinorityHolders(holder_fraction=0.01).assign(train, 0)
     named = float(str(caught.value).split("at least ")[1].split()[0])
     assert len(MinorityHolders(holder_fraction=named).assign(train, 0)) == 100
@@ -146,7 +167,9 @@ def test_the_holder_fraction_an_error_names_is_the_smallest_that_works(counts: t
 
 def test_the_numbers_of_that_error_by_hand() -> None:
     """4,795 over 100: shares of 47, 95 of them 48; 240 = 5 x 48, so five holders are enough."""
-    with pytest.raises(FedgroupError, match=r"gets 240 .* shares are 47: .* at least 0\.05 \(now 0\.01\)"):
+    with pytest.raises(
+        FedgroupError, match=r"gets 240 .* shares are 47: .* at least 0\.05 \(now 0\.01\)"
+    ):
         MinorityHolders(holder_fraction=0.01).assign(TRAIN, 0)
     scheme = MinorityHolders(holder_fraction=0.05)
     table = group_table(scheme.assign(TRAIN, 0), TRAIN)[scheme.holders(0)]
@@ -168,7 +191,9 @@ def test_pathological_never_exceeds_its_groups(
         return
     try:
         parts = scheme.assign(train, seed)
-    except FedgroupError as error:  # a group smaller than its holders leaves some of them with nothing
+    except (
+        FedgroupError
+    ) as error:  # a group smaller than its holders leaves some of them with nothing
         assert "got no samples" in str(error)
         assert min(count for count in counts if count) < clients
         return
@@ -184,7 +209,9 @@ def test_pathological_never_exceeds_its_groups(
     least=st.integers(1, 5),
     seed=st.integers(0, 5),
 )
-def test_size_skew_properties(samples: int, clients: int, exponent: float, least: int, seed: int) -> None:
+def test_size_skew_properties(
+    samples: int, clients: int, exponent: float, least: int, seed: int
+) -> None:
     scheme = SizeSkew(clients, exponent, least)
     if clients * least > samples:
         with pytest.raises(FedgroupError, match="need more than the"):
@@ -203,7 +230,9 @@ def test_size_skew_by_hand() -> None:
     assert SizeSkew(clients=4).sizes(25).tolist() == [11, 6, 4, 4]
     assert SizeSkew(clients=4, min_samples=6).sizes(25).tolist() == [7, 6, 6, 6]
     train = data((25, 0, 0, 0))
-    first = {int(np.argmax([len(p) for p in SizeSkew(4).assign(train, seed)])) for seed in range(20)}
+    first = {
+        int(np.argmax([len(p) for p in SizeSkew(4).assign(train, seed)])) for seed in range(20)
+    }
     assert first == {0, 1, 2, 3}  # the largest client is drawn, not always client 0
 
 
@@ -244,7 +273,10 @@ def test_iid_sizes_and_the_base_codes_remainder() -> None:
 
 def test_iid_holders_of_lrg1_are_as_many_as_chance_says() -> None:
     """A 48-sample shard holds one of 56 LRG-1 samples with probability 0.43 (spec federated 2.5)."""
-    shares = [float((group_table(Iid().assign(TRAIN, seed), TRAIN)[:, 2] > 0).mean()) for seed in range(10)]
+    shares = [
+        float((group_table(Iid().assign(TRAIN, seed), TRAIN)[:, 2] > 0).mean())
+        for seed in range(10)
+    ]
     assert 0.38 < np.mean(shares) < 0.48
 
 
@@ -262,9 +294,18 @@ def test_poisons_are_never_minority_data() -> None:
     ("make", "words"),
     [
         (lambda: Iid(clients=0), "clients must be at least 1"),
-        (lambda: Iid(clients=4796).assign(TRAIN, 0), "4796 clients cannot share 4795 samples: use at most"),
-        (lambda: MinorityHolders(clients=101).assign(data((90, 1, 1, 8)), 0), "101 clients cannot share 100"),
-        (lambda: MinorityHolders(balance="additive").assign(data((20, 90, 0, 20)), 0), "got no samples"),
+        (
+            lambda: Iid(clients=4796).assign(TRAIN, 0),
+            "4796 clients cannot share 4795 samples: use at most",
+        ),
+        (
+            lambda: MinorityHolders(clients=101).assign(data((90, 1, 1, 8)), 0),
+            "101 clients cannot share 100",
+        ),
+        (
+            lambda: MinorityHolders(balance="additive").assign(data((20, 90, 0, 20)), 0),
+            "got no samples",
+        ),
         (lambda: MinorityHolders(minority=()), "minority names no tier"),
         (
             lambda: MinorityHolders(minority=("LRG1",)).assign(TRAIN, 0),
@@ -274,15 +315,24 @@ def test_poisons_are_never_minority_data() -> None:
         (lambda: MinorityHolders(holder_fraction=1.5), "holder_fraction must lie in"),
         (lambda: MinorityHolders(holder_fraction=float("nan")), "holder_fraction must lie in"),
         (lambda: MinorityHolders(minority=("LRG-3",)).assign(TRAIN, 0), "no tier called 'LRG-3'"),
-        (lambda: MinorityHolders(holder_fraction=0.01).assign(TRAIN, 0), "a holder gets 240 .* 47.*additive"),
-        (lambda: MinorityHolders().assign(data((500, 0, 0, 500)), 0), "no training samples in tiers"),
+        (
+            lambda: MinorityHolders(holder_fraction=0.01).assign(TRAIN, 0),
+            "a holder gets 240 .* 47.*additive",
+        ),
+        (
+            lambda: MinorityHolders().assign(data((500, 0, 0, 500)), 0),
+            "no training samples in tiers",
+        ),
         (lambda: Dirichlet(alpha=0.0), "alpha must be positive"),
         (lambda: Dirichlet(alpha=float("nan")), "alpha must be positive"),
         (lambda: Dirichlet(min_samples=0), "min_samples must be at least 1"),
         (lambda: SizeSkew(exponent=-1.0), "exponent must be at least 0"),
         (lambda: SizeSkew(min_samples=0), "min_samples must be at least 1"),
         (lambda: SizeSkew(clients=0), "clients must be at least 1"),
-        (lambda: Pathological(clients=3, per_client=1).assign(TRAIN, 0), "cannot cover all 4.*at least 2"),
+        (
+            lambda: Pathological(clients=3, per_client=1).assign(TRAIN, 0),
+            "cannot cover all 4.*at least 2",
+        ),
         (lambda: FlwrDatasets(clients=0), "clients must be at least 1"),
         (lambda: FlwrDatasets(options={"num_partitions": 0}), "clients must be at least 1"),
         (lambda: FlwrDatasets(options={"alpha": {"a": 1}}), "plain values or lists"),
@@ -510,7 +560,12 @@ def test_adapter_counts_its_clients() -> None:
     scheme = FlwrDatasets(STUB, options={"num_partitions": 4})
     assert scheme.clients == len(scheme.assign(train, 0)) == 4
     natural = f"{__name__}:StubNatural"
-    assert [len(p) for p in FlwrDatasets(natural, 4, {"sizes": [1, 2]}).assign(train, 0)] == [5, 2, 2, 2]
+    assert [len(p) for p in FlwrDatasets(natural, 4, {"sizes": [1, 2]}).assign(train, 0)] == [
+        5,
+        2,
+        2,
+        2,
+    ]
     with pytest.raises(FedgroupError, match="made 4 partitions but clients is 9: set clients: 4"):
         FlwrDatasets(natural, 9).assign(train, 0)
 
@@ -519,9 +574,15 @@ def test_adapter_counts_its_clients() -> None:
 @pytest.mark.parametrize(
     ("scheme", "words"),
     [
-        (FlwrDatasets(STUB, 3, {"keep": 8}), "3 of 11 samples are dealt to no client.*complete: false"),
+        (
+            FlwrDatasets(STUB, 3, {"keep": 8}),
+            "3 of 11 samples are dealt to no client.*complete: false",
+        ),
         (FlwrDatasets(STUB, 3, {"keep": 2}, complete=False), "client 2 of 3 got no samples"),
-        (FlwrDatasets(STUB, 3, {"fail": "row\n5"}), r"cannot split this data \(IndexError: row 5\)"),
+        (
+            FlwrDatasets(STUB, 3, {"fail": "row\n5"}),
+            r"cannot split this data \(IndexError: row 5\)",
+        ),
         (FlwrDatasets(STUB, 3, {"wat": 5}), "refuses its options"),
         (FlwrDatasets(STUB, 13), "13 clients cannot share 11"),
         (FlwrDatasets("no_such_package:X", 3), "cannot load partitioner"),
@@ -539,7 +600,12 @@ def test_adapter_refusals_are_one_line(scheme: FlwrDatasets, words: str) -> None
 
 @pytest.mark.usefixtures("stub_datasets")
 def test_adapter_through_a_spec_with_lists_and_the_cache() -> None:
-    values = {"use": "flwr_datasets", "partitioner": STUB, "clients": 3, "options": {"keep": 0, "fail": ""}}
+    values = {
+        "use": "flwr_datasets",
+        "partitioner": STUB,
+        "clients": 3,
+        "options": {"keep": 0, "fail": ""},
+    }
     task = build(Task, {"data": "tests.toy:ToyData", "partition": values})
     assert len(assign_clients(task)) == 3
     pairs = build(Task, {"partition": {**values, "options": [["keep", 0], ["fail", ""]]}})
@@ -548,7 +614,9 @@ def test_adapter_through_a_spec_with_lists_and_the_cache() -> None:
     assert hash(sizes) == hash(build(FlwrDatasets, json.loads(json.dumps(to_dict(sizes)))))
 
 
-def test_adapter_names_the_missing_package(monkeypatch: pytest.MonkeyPatch, stub_datasets: None) -> None:
+def test_adapter_names_the_missing_package(
+    monkeypatch: pytest.MonkeyPatch, stub_datasets: None
+) -> None:
     words = r"pip install 'fedgroup\[partitioners\]'"
 
     def missing(name: str) -> Any:
@@ -597,11 +665,26 @@ def test_flwr_datasets_refusals() -> None:
     where = "flwr_datasets.partitioner:"
     shards = {"partition_by": "group", "num_shards_per_partition": 2, "shard_size": 10}
     for name, clients, options, words in [
-        ("SizePartitioner", 2, {"partition_sizes": [4000, 700]}, "95 of 4795 samples are dealt to no client"),
+        (
+            "SizePartitioner",
+            2,
+            {"partition_sizes": [4000, 700]},
+            "95 of 4795 samples are dealt to no client",
+        ),
         ("SizePartitioner", 2, {"partition_sizes": [4000, 7000]}, "cannot split this data"),
         ("LinearPartitioner", 1000, {}, "cannot split this data"),
-        ("DirichletPartitioner", 100, {"partition_by": "group", "alpha": 0.001}, "cannot split this data"),
-        ("DirichletPartitioner", 10, {"partition_by": "group", "alpha": -1.0}, "refuses|cannot split"),
+        (
+            "DirichletPartitioner",
+            100,
+            {"partition_by": "group", "alpha": 0.001},
+            "cannot split this data",
+        ),
+        (
+            "DirichletPartitioner",
+            10,
+            {"partition_by": "group", "alpha": -1.0},
+            "refuses|cannot split",
+        ),
         ("VerticalEvenPartitioner", 2, {}, "cannot split this data"),
         ("ShardPartitioner", 10, shards, "4595 of 4795 samples"),
         ("DirichletPartitioner", 10, {}, "refuses its options"),
@@ -609,4 +692,7 @@ def test_flwr_datasets_refusals() -> None:
     ]:
         with pytest.raises(FedgroupError, match=words):
             FlwrDatasets(where + name, clients, options).assign(TRAIN, 0)
-    assert len(FlwrDatasets(f"{where}ShardPartitioner", 10, shards, complete=False).assign(TRAIN, 0)) == 10
+    assert (
+        len(FlwrDatasets(f"{where}ShardPartitioner", 10, shards, complete=False).assign(TRAIN, 0))
+        == 10
+    )

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from fedgroup.errors import FedgroupError
 from fedgroup.probes import separability
-from fedgroup.probes.separability import auc, bound_check, compare, threshold_distance, total_variation
+from fedgroup.probes.separability import (
+    auc,
+    bound_check,
+    compare,
+    threshold_distance,
+    total_variation,
+)
 from fedgroup.seeding import rng
 
 small = st.lists(st.integers(-3, 3), min_size=1, max_size=12)
@@ -45,7 +51,9 @@ def test_brute_force(a, b):
     assert threshold_distance(a, b) <= total_variation(a, b) + 1e-12
     assert total_variation(a, b, bins=3) <= total_variation(a, b) + 1e-12
     result = compare(a, b, rng(0, "s"), discrete=True, draws=10)
-    assert gap({v for v in values if v <= result.threshold}) == pytest.approx(threshold_distance(a, b))
+    assert gap({v for v in values if v <= result.threshold}) == pytest.approx(
+        threshold_distance(a, b)
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -70,7 +78,9 @@ def test_bins_have_equal_mass_and_keep_ties_together():
     assert result.total_variation.value == 0  # five of each in every bin
     assert total_variation(values[::2], values[1::2]) == 1  # distinct values: meaningless
     tied = compare([0, 0, 0, 0, 0, 0, 1], [0, 0, 2], rng(0, "s"), discrete=False, bins=5, draws=20)
-    assert tied.edges[0] == 0 and all(low < high for low, high in itertools.pairwise(tied.edges[:-1]))
+    assert tied.edges[0] == 0 and all(
+        low < high for low, high in itertools.pairwise(tied.edges[:-1])
+    )
 
 
 def test_histogram_by_hand():
@@ -104,7 +114,10 @@ def test_chance_is_the_bias_without_a_difference():
     for _ in range(400):
         generator.shuffle(pooled)
         shuffled.append(
-            (threshold_distance(pooled[:50], pooled[50:]), total_variation(pooled[:50], pooled[50:], 10))
+            (
+                threshold_distance(pooled[:50], pooled[50:]),
+                total_variation(pooled[:50], pooled[50:], 10),
+            )
         )
     ks, tv = np.mean(shuffled, axis=0)
     assert result.threshold_distance_chance == pytest.approx(ks, abs=0.01)
@@ -141,7 +154,9 @@ def test_equal_seeds_give_equal_results_and_plain_values(monkeypatch):
 
 def test_perfect_separation():
     result = compare([0.1, 0.2], [0.5, 0.7, 0.9], rng(0, "s"), discrete=False, bins=2, draws=50)
-    assert result.auc.value == 0 and result.threshold_distance.value == 1 and result.threshold == 0.2
+    assert (
+        result.auc.value == 0 and result.threshold_distance.value == 1 and result.threshold == 0.2
+    )
     one = compare([1.0], [1.0], rng(0, "s"), discrete=True, draws=5)
     assert one.auc.value == 0.5 and one.total_variation.value == 0
 

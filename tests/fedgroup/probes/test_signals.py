@@ -104,7 +104,9 @@ def test_signals_by_hand():
     rows, data = by_hand(3)
     found = signals(make_stage(task()), 3, SELECT, 0)
     y = torch.from_numpy(data.y)
-    assert found["loss"] == pytest.approx(F.cross_entropy(rows[2], y, reduction="none").numpy(), abs=1e-6)
+    assert found["loss"] == pytest.approx(
+        F.cross_entropy(rows[2], y, reduction="none").numpy(), abs=1e-6
+    )
     right = np.stack([(row.argmax(1) == y).numpy() for row in rows])
     assert np.array_equal(found["misclassification"], ~right[2])
     lost = (right[:-1] & ~right[1:]).sum(0)
@@ -149,8 +151,13 @@ def test_a_whole_report(tmp_path, trained):
     found = report["signals"]["loss"]["LRG-1"]
     idnf, values = read_json(folder / "result.json")["idnf"], report["values"]
     assert values["gap"] == pytest.approx(abs(idnf["poisons"] - idnf["LRG-1"]))
-    assert values["bound"] == pytest.approx(values["gap"])  # misclassification takes two values only
-    assert (values["selected poisons"], values["selected LRG-1"]) == (idnf["poisons"], idnf["LRG-1"])
+    assert values["bound"] == pytest.approx(
+        values["gap"]
+    )  # misclassification takes two values only
+    assert (values["selected poisons"], values["selected LRG-1"]) == (
+        idnf["poisons"],
+        idnf["LRG-1"],
+    )
     assert values["tv loss"] == pytest.approx(100 * found["total_variation"]["value"])
     assert found["auc"]["value"] == pytest.approx(np.mean(wins)) and not found["discrete"]
 
@@ -164,7 +171,11 @@ def test_an_absent_tier_is_left_out():
 
 def test_eliminations_by_hand():
     def line(step, poisons, lrg):
-        return {"kind": "eliminate", "step": step, "used": {"poisons": [poisons, 4], "LRG-1": [lrg, 3]}}
+        return {
+            "kind": "eliminate",
+            "step": step,
+            "used": {"poisons": [poisons, 4], "LRG-1": [lrg, 3]},
+        }
 
     found = eliminations([line(1, 1, 0), {"kind": "amplify"}, line(2, 1, 2), line(4, 3, 2)], 5)
     assert found["poisons"].tolist() == [1, 4, 4, 5] and found["LRG-1"].tolist() == [2, 2, 5]
@@ -181,7 +192,9 @@ def test_the_epochs_of_elimination_of_an_epic_run(tmp_path):
     assert values["gap"] == pytest.approx(abs(result["elmf"]["poisons"] - result["elmf"]["LRG-1"]))
     assert values["gap"] <= values["bound"] + 1e-9  # at the end, and after any selection before
     for selection in result["selections"]:
-        assert abs(selection["elmf"]["poisons"] - selection["elmf"]["LRG-1"]) <= values["bound"] + 1e-9
+        assert (
+            abs(selection["elmf"]["poisons"] - selection["elmf"]["LRG-1"]) <= values["bound"] + 1e-9
+        )
     with pytest.raises(FedgroupError, match="case ideal, which looks at groups"):
         Signals().run(centralise(task(), replace(SELECT, case="ideal"), tmp_path))
     with pytest.raises(FedgroupError, match="trained without poisons"):
@@ -192,7 +205,9 @@ def test_refusals(tmp_path):
     with pytest.raises(FedgroupError, match="draws must be at least 1"):
         Signals(draws=0)
     folder = centralise(task(), ERM(), tmp_path)
-    with pytest.raises(FedgroupError, match="ran erm, which has no signal.*give a run of jtt or epic"):
+    with pytest.raises(
+        FedgroupError, match="ran erm, which has no signal.*give a run of jtt or epic"
+    ):
         Signals().run(folder)
     clean = centralise(replace(task(), inject=False), FIRST, tmp_path)
     with pytest.raises(FedgroupError, match="trained without poisons"):

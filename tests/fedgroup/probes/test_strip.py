@@ -29,7 +29,11 @@ INFO = GroupInfo(
 
 def pixels(*levels, group=None, poison=None):
     """Images of one grey pixel."""
-    bank = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 1, 3).contiguous()
+    bank = (
+        torch.tensor(levels, dtype=torch.uint8)[:, None, None, None]
+        .expand(-1, 1, 1, 3)
+        .contiguous()
+    )
     group = np.array(group if group is not None else [0] * len(levels))
     data = GroupedDataset.clean(bank, np.arange(len(levels)), group // 2, group, INFO)
     if poison is not None:
@@ -90,7 +94,9 @@ def test_entropy_of_known_distributions():
 def test_batches_do_not_matter_and_seeds_do():
     data, held_out = pixels(*range(0, 250, 10)), pixels(*range(0, 250, 7))
     one, other, moved = (
-        Strip(overlays=9, batch_size=size).entropies(Logistic(5.0), data, held_out, rng(seed, "strip"))
+        Strip(overlays=9, batch_size=size).entropies(
+            Logistic(5.0), data, held_out, rng(seed, "strip")
+        )
         for size, seed in ((7, 0), (4096, 0), (7, 1))
     )
     assert one == pytest.approx(other, rel=1e-6)
@@ -135,17 +141,23 @@ def test_a_backdoored_model_is_caught():
     # the model is sure of bright images whatever lies over them; the trigger is brightness
     clean = pixels(*range(0, 60), group=[0, 1, 2, 3] * 15)
     triggered = pixels(*[255] * 10, group=[2] * 10, poison=True)
-    report = Strip(overlays=20).measure(Logistic(60.0), [clean, triggered], pixels(0, 1, 2), rng(0, "strip"))
+    report = Strip(overlays=20).measure(
+        Logistic(60.0), [clean, triggered], pixels(0, 1, 2), rng(0, "strip")
+    )
     assert report.auc == 1.0
     assert all(detector.false_acceptance_rate == 0 for detector in report.detectors)
     assert report.tiers["poisons"].mean < 0.01 < report.tiers["LRG-1"].mean
-    blind = Strip(overlays=20).measure(Logistic(0.0), [clean, triggered], pixels(0), rng(0, "strip"))
+    blind = Strip(overlays=20).measure(
+        Logistic(0.0), [clean, triggered], pixels(0), rng(0, "strip")
+    )
     assert blind.auc == 0.5
     assert all(detector.false_acceptance_rate == 1 for detector in blind.detectors)
 
 
 def test_empty_cells_are_said_to_be_empty():
-    report = Strip(overlays=2).measure(Logistic(1.0), [pixels(9, group=[2])], pixels(0), rng(0, "strip"))
+    report = Strip(overlays=2).measure(
+        Logistic(1.0), [pixels(9, group=[2])], pixels(0), rng(0, "strip")
+    )
     assert report.auc is None and report.detectors[0].false_acceptance_rate is None
     assert report.tiers["HRG"].mean is None and report.tiers["HRG"].count == 0
     assert report.tiers["LRG-1"].std is None and report.tiers["LRG-1"].mean is not None
@@ -194,7 +206,11 @@ def test_bad_input_is_refused():
     with pytest.raises(FedgroupError, match="not finite"):
         strip.entropies(Logistic(float("nan")), data, data, rng(0, "s"))
     wide = GroupedDataset.clean(
-        torch.zeros(1, 1, 2, 3, dtype=torch.uint8), np.array([0]), np.array([0]), np.array([0]), INFO
+        torch.zeros(1, 1, 2, 3, dtype=torch.uint8),
+        np.array([0]),
+        np.array([0]),
+        np.array([0]),
+        INFO,
     )
     with pytest.raises(FedgroupError, match="cannot be blended"):
         strip.entropies(model, data, wide, rng(0, "s"))

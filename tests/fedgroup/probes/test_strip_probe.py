@@ -63,7 +63,9 @@ def test_clean_and_triggered_test_images_under_the_best_model(folder):
     assert values["entropy_spread poisons"] == tiers["poisons"]["std"]
     assert values["far 1"] == 100 * stored["detectors"][1]["false_acceptance_rate"]
     assert values["strip_auc"] == stored["auc"]
-    assert stored["round"] == read_json(folder / "result.json")["selection"]["best_val_wga"]["round"]
+    assert (
+        stored["round"] == read_json(folder / "result.json")["selection"]["best_val_wga"]["round"]
+    )
 
 
 def test_the_training_split_with_its_poisons(folder):
@@ -117,7 +119,9 @@ def test_refusals(folder, tmp_path):
         (copy / name).write_bytes((folder / name).read_bytes())
     with pytest.raises(FedgroupError, match=r"cannot read .*best.npz.*run it again"):
         FEW.run(copy)
-    write_json(copy / "result.json", {**read_json(copy / "result.json"), "hashes": {"layout": "0" * 12}})
+    write_json(
+        copy / "result.json", {**read_json(copy / "result.json"), "hashes": {"layout": "0" * 12}}
+    )
     with pytest.raises(FedgroupError, match="another layout of its model"):
         FEW.run(copy)
     (copy / "result.json").unlink()

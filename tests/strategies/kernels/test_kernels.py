@@ -14,7 +14,23 @@ from strategies.kernels.chunks import BLOCK, for_chunks, map_blocks
 from strategies.kernels.sorting_networks import MAX_WIRES, comparators, program, prune
 
 TINY = float(np.finfo(np.float32).smallest_subnormal)
-HOSTILE = [0.0, -0.0, 1.0, -1.0, 1.5, np.inf, -np.inf, TINY, -TINY, 5 * TINY, 1e38, -1e38, 3e38, -3e38, 1e-30]
+HOSTILE = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    1.5,
+    np.inf,
+    -np.inf,
+    TINY,
+    -TINY,
+    5 * TINY,
+    1e38,
+    -1e38,
+    3e38,
+    -3e38,
+    1e-30,
+]
 VALUES = np.array(HOSTILE, np.float32)
 SIZES = [*range(1, MAX_WIRES + 1), MAX_WIRES + 1, 100]
 
@@ -125,7 +141,9 @@ def test_chunks_threads_and_client_order_do_not_change_bits(n: int) -> None:
         order = np.random.default_rng(chunk).permutation(n)
         if chunk > 1 or n < 20:
             medians.append(coordinatewise.median(list(stack[order]), chunk=chunk, threads=threads))
-            trims.append(coordinatewise.trimmed_mean(list(stack[order]), trim, chunk=chunk, threads=threads))
+            trims.append(
+                coordinatewise.trimmed_mean(list(stack[order]), trim, chunk=chunk, threads=threads)
+            )
             means.append(coordinatewise.mean(list(stack), chunk=chunk, threads=threads))
     for results in (medians, trims, means):
         for result in results[1:]:
@@ -140,7 +158,8 @@ def test_several_blocks_on_several_threads() -> None:
     theta = stack[0]
     for threads in (1, 2, 3):
         np.testing.assert_array_equal(
-            geometry.gram(list(stack), theta, threads=threads), geometry.gram(list(stack), theta, threads=1)
+            geometry.gram(list(stack), theta, threads=threads),
+            geometry.gram(list(stack), theta, threads=1),
         )
         np.testing.assert_array_equal(
             geometry.norms(list(stack), theta, threads=threads), geometry.norms(list(stack), theta)
@@ -207,7 +226,9 @@ def reference_top(values: np.ndarray, k: int) -> np.ndarray:
     ),
     st.data(),
 )
-def test_top_k_is_exact_with_ties_to_the_lowest_index(values: np.ndarray, data: st.DataObject) -> None:
+def test_top_k_is_exact_with_ties_to_the_lowest_index(
+    values: np.ndarray, data: st.DataObject
+) -> None:
     k = data.draw(st.integers(1, len(values)))
     np.testing.assert_array_equal(top_k.top_k(values, k), reference_top(values, k))
 
@@ -218,7 +239,9 @@ def test_top_k_is_exact_with_ties_to_the_lowest_index(values: np.ndarray, data: 
         np.zeros(5000),
         np.full(5000, -2.0),
         np.r_[np.zeros(4990), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-        np.where(np.arange(5000) % 64 == 0, 1e6, np.arange(5000)),  # the sample sees only the huge ones
+        np.where(
+            np.arange(5000) % 64 == 0, 1e6, np.arange(5000)
+        ),  # the sample sees only the huge ones
         np.where(np.arange(5000) % 64 == 0, 0.0, 1.0),  # the sample sees only zeros
         np.where(np.arange(5000) % 64 == 0, np.inf, 1.0),
         np.geomspace(1e-38, 1e38, 5000),
@@ -245,7 +268,9 @@ def test_distances_on_updates_are_right_where_raw_weights_cancel() -> None:
     """Weights of scale 0.02, updates of 1e-4: Flower's raw-weight Gram is wrong by up to 23%."""
     rng = np.random.default_rng(1)
     theta = (0.02 * rng.standard_normal(200_000)).astype(np.float32)
-    clients = [theta + (1e-4 * rng.standard_normal(len(theta))).astype(np.float32) for _ in range(6)]
+    clients = [
+        theta + (1e-4 * rng.standard_normal(len(theta))).astype(np.float32) for _ in range(6)
+    ]
     exact = np.array([[np.sum((a.astype(np.float64) - b) ** 2) for b in clients] for a in clients])
     ours = geometry.squared_distances(geometry.gram(clients, theta))
     np.testing.assert_allclose(ours, exact, rtol=1e-6)
@@ -257,10 +282,14 @@ def test_norms_and_combination_by_hand() -> None:
     clients = [np.array([4, 5], np.float32), np.array([1, 0], np.float32)]
     np.testing.assert_allclose(geometry.norms(clients, theta), [5, 1])
     np.testing.assert_allclose(geometry.gram(clients, theta), [[25, -4], [-4, 1]])
-    np.testing.assert_array_equal(geometry.combine(theta, clients, np.array([0.5, 2.0])), [2.5, 1.0])
+    np.testing.assert_array_equal(
+        geometry.combine(theta, clients, np.array([0.5, 2.0])), [2.5, 1.0]
+    )
 
 
 def test_a_client_with_coefficient_zero_cannot_leak() -> None:
     theta = np.zeros(3, np.float32)
     clients = [np.ones(3, np.float32), np.full(3, np.nan, np.float32)]
-    np.testing.assert_array_equal(geometry.combine(theta, clients, np.array([1.0, 0.0])), np.ones(3))
+    np.testing.assert_array_equal(
+        geometry.combine(theta, clients, np.array([1.0, 0.0])), np.ones(3)
+    )

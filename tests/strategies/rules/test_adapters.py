@@ -37,7 +37,9 @@ class Counting(FlowerFedAvg):
         assert arrays is not None
         from flwr.app import Array
 
-        return ArrayRecord({"theta": Array(arrays["theta"].numpy() + np.float32(self.seen))}), metrics
+        return ArrayRecord(
+            {"theta": Array(arrays["theta"].numpy() + np.float32(self.seen))}
+        ), metrics
 
 
 def step(rule: Any, number: int = 0, state: Any = None) -> Any:
@@ -69,7 +71,9 @@ def test_flowers_average_is_ours_weighted() -> None:
 )
 def test_flowers_other_strategies_keep_the_contract(name: str, options: Any) -> None:
     faults = {
-        check: fault for check, _, fault in check_aggregator(FlowerRule(FLOWER + name, options)) if fault
+        check: fault
+        for check, _, fault in check_aggregator(FlowerRule(FLOWER + name, options))
+        if fault
     }
     assert not faults
 
@@ -90,9 +94,12 @@ def test_a_flower_strategy_runs_in_a_federation(tmp_path: Path) -> None:
     spec = {"use": "flower", "strategy": FLOWER + "FedMedian"}
     folder = run(Experiment.of(experiment(federation__aggregator=spec)), tmp_path)
     twin = run(
-        Experiment.of(experiment(federation__aggregator="median", federation__buffers="mean")), tmp_path
+        Experiment.of(experiment(federation__aggregator="median", federation__buffers="mean")),
+        tmp_path,
     )
-    assert [r["val"] for r in read_lines(folder, "rounds")] == [r["val"] for r in read_lines(twin, "rounds")]
+    assert [r["val"] for r in read_lines(folder, "rounds")] == [
+        r["val"] for r in read_lines(twin, "rounds")
+    ]
     with np.load(folder / "checkpoint.npz") as one, np.load(twin / "checkpoint.npz") as two:
         assert np.array_equal(one["theta"], two["theta"])
 
@@ -140,7 +147,9 @@ def test_byzfl_adapter_acts_on_updates(fake_byzfl: None) -> None:
     expected = np.sort(updates, 0)[2:-2].mean(0)
     assert np.allclose(step(ByzflRule())[0], theta + expected, atol=1e-6)
     assert np.allclose(step(ByzflRule(pre="Double"))[0], theta + 2 * expected, atol=1e-6)
-    with pytest.raises(FedgroupError, match="no ByzFL aggregator called 'TrMan'; did you mean 'TrMean'"):
+    with pytest.raises(
+        FedgroupError, match="no ByzFL aggregator called 'TrMan'; did you mean 'TrMean'"
+    ):
         step(ByzflRule("TrMan"))
     with pytest.raises(FedgroupError, match="refuses its options"):
         step(ByzflRule(options=(("g", 1),)))

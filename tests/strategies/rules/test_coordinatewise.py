@@ -96,7 +96,9 @@ def test_infinities_keep_their_order() -> None:
 def test_fedavg_weighted_and_plain() -> None:
     stack = np.array([[0, 4], [8, 4]], np.float32)
     np.testing.assert_array_equal(step(FedAvg(), stack, np.array([1.0, 3.0])), vec(4, 4))
-    np.testing.assert_array_equal(step(FedAvg(weighted=True), stack, np.array([1.0, 3.0])), vec(6, 4))
+    np.testing.assert_array_equal(
+        step(FedAvg(weighted=True), stack, np.array([1.0, 3.0])), vec(6, 4)
+    )
 
 
 @pytest.mark.parametrize("bad", [[0, 0], [1, np.nan], [np.inf, 1], [-1, 3], [1, 1, 1]])
@@ -146,7 +148,11 @@ def test_scaling_by_powers_of_two_and_negation_commute(stack: np.ndarray, power:
     np.testing.assert_array_equal(step(rule, stack * factor), step(rule, stack) * factor)
 
 
-@given(st.integers(1, 12).flatmap(lambda n: hnp.arrays(np.int32, (n, 5), elements=st.integers(-1000, 1000))))
+@given(
+    st.integers(1, 12).flatmap(
+        lambda n: hnp.arrays(np.int32, (n, 5), elements=st.integers(-1000, 1000))
+    )
+)
 def test_shift_commutes_where_floats_are_exact(stack: np.ndarray) -> None:
     # integers below 2^24 are exact in float32, so only the median's halves remain
     values = stack.astype(np.float32)

@@ -33,7 +33,9 @@ def vectors(*rows: Any) -> list[Any]:
 
 
 def step(rule: Any, clients: list[Any], theta: Any = ZERO, state: Any = None) -> Any:
-    return rule.step(rule.init(theta) if state is None else state, theta, clients, np.ones(len(clients)))
+    return rule.step(
+        rule.init(theta) if state is None else state, theta, clients, np.ones(len(clients))
+    )
 
 
 def everyone() -> list[Any]:
@@ -65,13 +67,21 @@ class Careless:
 
     def step(self, state: Any, theta: Any, clients: Any, weights: Any) -> Any:
         clients[0] += 1  # writes to its input
-        Careless.total = clients[0] if Careless.total is None else Careless.total + clients[0]  # hidden state
+        Careless.total = (
+            clients[0] if Careless.total is None else Careless.total + clients[0]
+        )  # hidden state
         return np.asarray(Careless.total, np.float64), state
 
 
 def test_the_contract_catches_a_careless_rule() -> None:
     seen = {name: fault for name, _, fault in check_aggregator(Careless())}
-    for name in ("frozen_settings", "shape_and_dtype", "inputs_untouched", "deterministic", "explicit_state"):
+    for name in (
+        "frozen_settings",
+        "shape_and_dtype",
+        "inputs_untouched",
+        "deterministic",
+        "explicit_state",
+    ):
         assert seen[name] is not None, name
     assert seen["too_few_refused"] is not None
 

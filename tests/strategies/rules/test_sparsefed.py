@@ -38,14 +38,23 @@ def test_tiny_cases_by_hand(name: str) -> None:
         told = rule.diagnostics(state, theta, new)
         assert told["selected"] == case["k"]
         assert told["update_norm"] == pytest.approx(np.linalg.norm(expected["update"]), rel=1e-6)
-        assert told["momentum_norm"] == pytest.approx(np.linalg.norm(expected["momentum_after"]), rel=1e-6)
-        assert told["error_norm"] == pytest.approx(np.linalg.norm(expected["error_after"]), rel=1e-6)
+        assert told["momentum_norm"] == pytest.approx(
+            np.linalg.norm(expected["momentum_after"]), rel=1e-6
+        )
+        assert told["error_norm"] == pytest.approx(
+            np.linalg.norm(expected["error_after"]), rel=1e-6
+        )
         theta = new
 
 
 def rules_of(case: dict) -> list[SparseFed]:
     """The same combination by overrides and, where there is one, by preset."""
-    shared = {"k": case["k"], "rho": case["rho"], "clip": case["clip_l2"], "server_lr": case["server_lr"]}
+    shared = {
+        "k": case["k"],
+        "rho": case["rho"],
+        "clip": case["clip_l2"],
+        "server_lr": case["server_lr"],
+    }
     modes = (case["error_feedback"], case["momentum_masking"])
     rules = [SparseFed(**shared, error_feedback=modes[0], momentum_masking=modes[1])]
     if modes in OFFICIAL:
@@ -65,8 +74,12 @@ def test_seeded_cases(name: str) -> None:
             new, state = rule.step(state, theta, lone(deltas[t], theta), np.ones(case["n"]))
             np.testing.assert_array_equal(np.flatnonzero(new != theta), array(name, "idx")[t])
             np.testing.assert_allclose(new, array(name, "w")[t], rtol=1e-5, atol=1e-8)
-            np.testing.assert_allclose(state["momentum"], array(name, "momentum")[t], rtol=1e-5, atol=1e-8)
-            np.testing.assert_allclose(state["error"], array(name, "error")[t], rtol=1e-5, atol=1e-8)
+            np.testing.assert_allclose(
+                state["momentum"], array(name, "momentum")[t], rtol=1e-5, atol=1e-8
+            )
+            np.testing.assert_allclose(
+                state["error"], array(name, "error")[t], rtol=1e-5, atol=1e-8
+            )
             theta = new
 
 
@@ -119,7 +132,10 @@ def test_fraction_counts_down_and_keeps_one() -> None:
 
 
 def test_count_above_the_model_is_refused() -> None:
-    for attempt in (lambda: SparseFed().init(np.zeros(10, np.float32)), lambda: once(SparseFed(k=3), [1, 2])):
+    for attempt in (
+        lambda: SparseFed().init(np.zeros(10, np.float32)),
+        lambda: once(SparseFed(k=3), [1, 2]),
+    ):
         with pytest.raises(FedgroupError, match=r"D = (10|2) .*fraction"):
             attempt()
 
@@ -200,7 +216,9 @@ def test_resume_from_a_copied_state_is_bitwise(deltas: np.ndarray, preset: str) 
         theta, state = rule.step(state, theta, lone(stack, theta), np.ones(len(stack)))
     again, resumed = saved
     for stack in deltas:
-        again, resumed = rule.step(copy_state(resumed), again.copy(), lone(stack, again), np.ones(len(stack)))
+        again, resumed = rule.step(
+            copy_state(resumed), again.copy(), lone(stack, again), np.ones(len(stack))
+        )
     np.testing.assert_array_equal(theta, again)
     np.testing.assert_array_equal(state["momentum"], resumed["momentum"])
     np.testing.assert_array_equal(state["error"], resumed["error"])

@@ -39,7 +39,12 @@ def reply(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_a_good_reply_round_trips() -> None:
     arrays, metrics = reply()
     update = admit(arrays, metrics, LAYOUT, None, GOOD.theta)
-    assert (update.client, update.examples, update.loss, update.groups) == (3, 48, 0.5, (40, 4, 1, 3))
+    assert (update.client, update.examples, update.loss, update.groups) == (
+        3,
+        48,
+        0.5,
+        (40, 4, 1, 3),
+    )
     assert update.metrics() == metrics
     assert np.array_equal(update.weights.theta, GOOD.theta)
 

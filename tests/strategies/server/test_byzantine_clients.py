@@ -93,7 +93,9 @@ class Lazy:
     def init(self, size: int) -> dict[str, Any]:
         return {"seen": np.zeros((), np.int64)}
 
-    def forge(self, state: Any, own: Any, honest: Any, rng: Any, ids: Any = None) -> tuple[Any, Any]:
+    def forge(
+        self, state: Any, own: Any, honest: Any, rng: Any, ids: Any = None
+    ) -> tuple[Any, Any]:
         factor = np.float32(0 if int(state["seen"]) < self.rounds else 0.5)
         return [factor * delta for delta in own], {"seen": state["seen"] + 1}
 

@@ -61,7 +61,11 @@ class Meddling(LocalGrid):
         for message in messages:
             reply = self.answer_one(message)
             number = int(message.metadata.group_id)
-            changed = reply if number == 0 else self.meddle(number, message.metadata.dst_node_id - 2, reply)
+            changed = (
+                reply
+                if number == 0
+                else self.meddle(number, message.metadata.dst_node_id - 2, reply)
+            )
             if changed is not None:
                 out.append(changed)
         return out
@@ -132,7 +136,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(rule: Any, stop: int, tmp_
 
 def test_one_client_with_everything_equals_the_trainer_bitwise(tmp_path: Path) -> None:
     exp = make(
-        task__partition__clients=1, federation__fraction=1.0, federation__rounds=1, task__train__epochs=3
+        task__partition__clients=1,
+        federation__fraction=1.0,
+        federation__rounds=1,
+        task__train__epochs=3,
     )
     folder = run(exp, tmp_path)
     train = load_splits(exp.task.data).train
@@ -146,7 +153,9 @@ def test_one_client_with_everything_equals_the_trainer_bitwise(tmp_path: Path) -
 
 def test_reply_order_does_not_change_bits(tmp_path: Path) -> None:
     class Backwards(LocalGrid):
-        def answer(self, messages: Sequence[Message], timeout: float | None = None) -> list[Message]:
+        def answer(
+            self, messages: Sequence[Message], timeout: float | None = None
+        ) -> list[Message]:
             return [self.answer_one(m) for m in messages][::-1]
 
     exp = make()
@@ -180,8 +189,16 @@ BAD_REPLIES: list[tuple[Callable[[Message], Message | None], str, str]] = [
     (spoil_theta(float("nan")), "rejected", "theta holds 1 NaN"),
     (spoil_theta(float("inf")), "rejected", "theta holds 1 NaN or infinite"),
     (lambda r: replace_array(r, "theta", lambda a: a[:-1]), "rejected", "theta has shape (125,)"),
-    (lambda r: replace_array(r, "theta", lambda a: a.astype(np.float64)), "rejected", "dtype float64"),
-    (lambda r: replace_array(r, "buffers", lambda a: a - 100), "rejected", "running variance is negative"),
+    (
+        lambda r: replace_array(r, "theta", lambda a: a.astype(np.float64)),
+        "rejected",
+        "dtype float64",
+    ),
+    (
+        lambda r: replace_array(r, "buffers", lambda a: a - 100),
+        "rejected",
+        "running variance is negative",
+    ),
     (set_metric("num-examples", -1), "rejected", "num-examples is -1"),
     (set_metric("num-examples", float("nan")), "rejected", "num-examples is nan"),
     (set_metric("partition-id", 0), "rejected", "claims partition"),
@@ -190,7 +207,9 @@ BAD_REPLIES: list[tuple[Callable[[Message], Message | None], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "state", "words"), BAD_REPLIES, ids=[w for _, _, w in BAD_REPLIES])
+@pytest.mark.parametrize(
+    ("spoil", "state", "words"), BAD_REPLIES, ids=[w for _, _, w in BAD_REPLIES]
+)
 def test_a_bad_reply_is_refused_whole_and_named(
     spoil: Callable[[Message], Message | None], state: str, words: str, tmp_path: Path
 ) -> None:
@@ -225,7 +244,10 @@ def test_a_raising_client_is_recorded_and_the_round_goes_on(tmp_path: Path) -> N
 
     class Raising(LocalGrid):
         def answer_one(self, message: Message) -> Message:
-            if message.metadata.message_type == "train" and message.metadata.dst_node_id - 2 == victim:
+            if (
+                message.metadata.message_type == "train"
+                and message.metadata.dst_node_id - 2 == victim
+            ):
                 app = self._app
                 self._app = broken  # type: ignore[assignment]
                 try:
@@ -265,15 +287,21 @@ def test_too_few_valid_replies_fail_the_round_and_keep_the_model(tmp_path: Path)
 def test_a_trim_too_large_for_the_cohort_is_refused_before_training(tmp_path: Path) -> None:
     exp = make(federation__aggregator={"use": "trimmed_mean", "trim": 2})
     with pytest.raises(
-        FedgroupError, match="TrimmedMean needs 5 valid clients per round, but 0.5 of 8 clients is 4"
+        FedgroupError,
+        match="TrimmedMean needs 5 valid clients per round, but 0.5 of 8 clients is 4",
     ):
         run(exp, tmp_path)
     assert not (tmp_path / exp.id).exists()
 
 
 def test_when_every_client_raises_the_run_stops_with_the_first_reason(tmp_path: Path) -> None:
-    exp = make(task__train__batch_size=1, task__model="tests.strategies.server.test_federated_run:FussyModel")
-    with pytest.raises(FedgroupError, match=r"round 1: all 4 clients failed; the first says: .*no such luck"):
+    exp = make(
+        task__train__batch_size=1,
+        task__model="tests.strategies.server.test_federated_run:FussyModel",
+    )
+    with pytest.raises(
+        FedgroupError, match=r"round 1: all 4 clients failed; the first says: .*no such luck"
+    ):
         run(exp, tmp_path)
 
 
@@ -330,7 +358,9 @@ def test_buffer_policies_by_hand(policy: str, tmp_path: Path) -> None:
     assert np.allclose(arrays(folder)["buffers"], expected, rtol=1e-6)
     assert arrays(folder)["counters"].tolist() == [max(int(s["counters"][0]) for s in sent)]
     assert arrays(folder)["counters"].dtype == np.int64
-    assert np.array_equal(arrays(folder)["theta"], np.median(np.stack([s["theta"] for s in sent]), 0))
+    assert np.array_equal(
+        arrays(folder)["theta"], np.median(np.stack([s["theta"] for s in sent]), 0)
+    )
 
 
 def test_rule_buffers_need_a_coordinatewise_rule() -> None:
@@ -393,11 +423,14 @@ def test_minority_influence_is_recorded_and_shrinks_under_the_median(tmp_path: P
         "federation__fraction": 1.0,
     }
     folders = {
-        rule: run(make(federation__aggregator=rule, **changes), tmp_path) for rule in ("fedavg", "median")
+        rule: run(make(federation__aggregator=rule, **changes), tmp_path)
+        for rule in ("fedavg", "median")
     }
     for folder in folders.values():
         for row in read_lines(folder, "rounds")[1:]:
-            shares = [c["influence"] for c in read_lines(folder, "clients") if c["round"] == row["round"]]
+            shares = [
+                c["influence"] for c in read_lines(folder, "clients") if c["round"] == row["round"]
+            ]
             assert sum(shares) == pytest.approx(1.0)
     mean = read_json(folders["fedavg"] / "result.json")["minority_influence"]
     median = read_json(folders["median"] / "result.json")["minority_influence"]

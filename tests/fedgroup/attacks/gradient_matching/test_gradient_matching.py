@@ -93,7 +93,9 @@ def test_the_manifest_keeps_labels_and_hashes_pixels() -> None:
     before, after = birdlike(), QUICK.poison(birdlike(), address())
     listed = manifest(before.train, after.train)
     assert (listed["insert"], listed["count"]) == ("replace", 47)
-    assert {(p["old_label"], p["new_label"], p["base_group"]) for p in listed["poisons"]} == {(1, 1, 2)}
+    assert {(p["old_label"], p["new_label"], p["base_group"]) for p in listed["poisons"]} == {
+        (1, 1, 2)
+    }
     assert all(p["base"] == p["position"] for p in listed["poisons"])
     assert len({p["pixels"] for p in listed["poisons"]}) == 47
 
@@ -114,7 +116,9 @@ def test_brewing_lowers_the_loss_and_keeps_the_best_restart() -> None:
     assert (done.stored < done.trace[:, 0]).all()  # the bytes on disk are as good
     assert done.best == int(np.argmin(done.trace[:, -1]))
     for number in range(2):  # more restarts do not change the earlier ones
-        alone = brew(replace(QUICK, restarts=number + 1), birdlike(), QUICK.plan(birdlike(), address()))
+        alone = brew(
+            replace(QUICK, restarts=number + 1), birdlike(), QUICK.plan(birdlike(), address())
+        )
         np.testing.assert_array_equal(alone.trace, done.trace[: number + 1])
         if number == done.best:
             np.testing.assert_array_equal(alone.images, done.images)
@@ -200,7 +204,9 @@ def test_success_counts_the_drawn_targets_that_are_misclassified() -> None:
         seen.append(view.index)
         return np.where(np.arange(len(view)) < 2, 1, 0)
 
-    counts = QUICK.success(predict, poisoned, address())  # the poisoned splits give the same targets
+    counts = QUICK.success(
+        predict, poisoned, address()
+    )  # the poisoned splits give the same targets
     np.testing.assert_array_equal(seen[0], targets)
     group = clean.test.group[targets]
     assert counts.total == tuple(int((group == g).sum()) for g in range(4))
@@ -254,7 +260,9 @@ def test_a_damaged_file_is_made_again_with_a_warning(
             arrays = {name: stored[name].reshape(-1)[:1] for name in stored.files}
         np.savez(path, **arrays)
     else:
-        path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "text": b"not a zip"}[damage])
+        path.write_bytes(
+            {"cut": data[: len(data) // 2], "empty": b"", "text": b"not a zip"}[damage]
+        )
     if kind == "surrogate":  # it is only looked at when something is brewed
         for other in fresh.glob("gm-*.npz"):
             other.unlink()
@@ -305,10 +313,14 @@ def test_a_second_worker_waits_for_the_first(fresh: Path) -> None:
     assert order == ["first", "second"]
 
 
-def test_a_cache_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FEDGROUP_CACHE", str(tmp_path / "file"))
-    with pytest.raises(FedgroupError, match="cannot write to .*: set FEDGROUP_CACHE to a writable folder"):
+    with pytest.raises(
+        FedgroupError, match="cannot write to .*: set FEDGROUP_CACHE to a writable folder"
+    ):
         poisons(QUICK)
 
 
@@ -318,7 +330,9 @@ def test_restarts_are_logged(fresh: Path, caplog: pytest.LogCaptureFixture) -> N
     assert re.search(r"gm restart 2/2: loss \d\.\d+ -> \d\.\d+, \d\.\d+ as stored", caplog.text)
 
 
-def test_a_terminal_gets_a_bar_and_a_file_does_not(monkeypatch: pytest.MonkeyPatch, fresh: Path) -> None:
+def test_a_terminal_gets_a_bar_and_a_file_does_not(
+    monkeypatch: pytest.MonkeyPatch, fresh: Path
+) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -334,10 +348,15 @@ def test_a_terminal_gets_a_bar_and_a_file_does_not(monkeypatch: pytest.MonkeyPat
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("augment", ["off", "official"])
-def test_cuda_brews_the_same_way(fresh: Path, monkeypatch: pytest.MonkeyPatch, augment: Any) -> None:
+def test_cuda_brews_the_same_way(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, augment: Any
+) -> None:
     attack, traces = replace(QUICK, augment=augment), []
     plan = attack.plan(birdlike(), address())
-    for device in ("cpu", "cuda"):  # the surrogate of the first run is stored, so both brew with one
+    for device in (
+        "cpu",
+        "cuda",
+    ):  # the surrogate of the first run is stored, so both brew with one
         monkeypatch.setenv("FEDGROUP_DEVICE", device)
         for path in fresh.glob("gm-*.npz"):
             path.unlink()
@@ -377,7 +396,10 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
     ("settings", "message"),
     [
         ({"fraction": 0.0002}, "is no poison at all: use at least"),
-        ({"fraction": 0.02}, "95 poisons need 95 bases, LRG-1 has 56 training samples: lower the fraction"),
+        (
+            {"fraction": 0.02},
+            "95 poisons need 95 bases, LRG-1 has 56 training samples: lower the fraction",
+        ),
         (
             {"targets": 61},
             "61 targets asked for, the test split has 60 images of class a: set targets to at most 60",
@@ -406,7 +428,9 @@ def test_columns_that_contradict_each_other_are_refused() -> None:
 
 def test_a_surrogate_that_diverges_is_refused(fresh: Path) -> None:
     wild = Surrogate(ToyModel(), SurrogateTraining(epochs=1, lr=1e30))
-    with pytest.raises(FedgroupError, match=r"surrogate's training diverged .* lower surrogate.train.lr"):
+    with pytest.raises(
+        FedgroupError, match=r"surrogate's training diverged .* lower surrogate.train.lr"
+    ):
         poisons(replace(QUICK, surrogate=wild))
     assert not list(fresh.glob("surrogate-*.npz"))
     with pytest.raises(FedgroupError, match="seed must be at least 0"):
@@ -436,7 +460,10 @@ def test_settings_are_read_from_text_and_the_defaults_are_the_papers() -> None:
     cls = resolve(NAMES, "gm")
     attack = build(cls, {"eps": 8, "surrogate": {"model": "resnet18", "train": {"epochs": 3}}})
     assert isinstance(attack, GradientMatching)
-    assert (attack.surrogate.train.lr, attack.surrogate.train.weight_decay) == (1e-3, 1e-4)  # still A13's
+    assert (attack.surrogate.train.lr, attack.surrogate.train.weight_decay) == (
+        1e-3,
+        1e-4,
+    )  # still A13's
     assert build(cls, to_dict(attack)) == attack
     assert build(cls, to_dict(attack, defaults=False)) == attack
     paper = GradientMatching()

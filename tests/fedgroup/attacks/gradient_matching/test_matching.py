@@ -11,7 +11,13 @@ from torch.nn import functional as F
 
 from fedgroup.attacks.gradient_matching import matching
 from fedgroup.attacks.gradient_matching.augment import largest_shift, shift_and_flip
-from fedgroup.attacks.gradient_matching.matching import Matcher, descend, milestones, mismatch, rates
+from fedgroup.attacks.gradient_matching.matching import (
+    Matcher,
+    descend,
+    milestones,
+    mismatch,
+    rates,
+)
 from fedgroup.attacks.gradient_matching.perturbation import Box, to_bytes
 from fedgroup.errors import FedgroupError
 from tests.paths import CASES
@@ -24,7 +30,9 @@ LABELS = torch.ones(3, dtype=torch.int64)
 
 def wave(shape: tuple[int, ...], a: float, b: float, scale: float) -> Tensor:
     """The case file's filling: scale * sin(a k + b), k the flat C-order index."""
-    return scale * torch.sin(a * torch.arange(math.prod(shape), dtype=torch.float64) + b).reshape(shape)
+    return scale * torch.sin(a * torch.arange(math.prod(shape), dtype=torch.float64) + b).reshape(
+        shape
+    )
 
 
 class Net(nn.Module):
@@ -63,7 +71,9 @@ def first_delta() -> Tensor:
 
 
 def matcher(loss: Any = "similarity", chunk: int = 512) -> Matcher:
-    return Matcher.towards(network(), TARGETS, torch.ones(2, dtype=torch.int64), loss=loss, chunk=chunk)
+    return Matcher.towards(
+        network(), TARGETS, torch.ones(2, dtype=torch.int64), loss=loss, chunk=chunk
+    )
 
 
 def gradient(match: Matcher, delta: Tensor, batch: slice = slice(0, 3)) -> tuple[Tensor, Tensor]:
@@ -114,9 +124,16 @@ def test_similarity_is_one_global_cosine_and_agrees_with_finite_differences() ->
 
     def loss_at(values: Tensor) -> float:
         flat = torch.cat([part.flatten() for part in match.poison_gradient(X + values, LABELS)])
-        return 1 - F.cosine_similarity(flat, torch.cat([t.flatten() for t in match.target]), dim=0).item()
+        return (
+            1
+            - F.cosine_similarity(
+                flat, torch.cat([t.flatten() for t in match.target]), dim=0
+            ).item()
+        )
 
-    assert match.measure(X + delta, LABELS).item() == pytest.approx(GM["independent_similarity"], abs=1e-9)
+    assert match.measure(X + delta, LABELS).item() == pytest.approx(
+        GM["independent_similarity"], abs=1e-9
+    )
     found = gradient(match, delta)[1]
     for place in [(0, 0, 2, 3), (1, 2, 5, 0), (2, 1, 3, 3)]:
         nudge = torch.zeros_like(delta)
@@ -201,7 +218,9 @@ def test_shift_and_flip(kind: str) -> None:
 def test_shift_of_the_official_presets() -> None:
     case = CASES["augment"]
     for side, name in ((32, "cifar32"), (64, "tiny64"), (224, "imagenet224")):
-        assert largest_shift(side) / (side - 1) == pytest.approx(case["delta_by_preset"][name], abs=1e-12)
+        assert largest_shift(side) / (side - 1) == pytest.approx(
+            case["delta_by_preset"][name], abs=1e-12
+        )
 
 
 def test_gradients_pass_through_the_shift() -> None:
@@ -225,7 +244,9 @@ def test_the_start_is_clipped_noise() -> None:
     start = box.start(torch.randn(1, 3, 100, 100, generator=torch.Generator().manual_seed(0)))
     assert bool((start.abs() <= box.eps).all())
     share = (start.abs() == box.eps).float().mean().item()
-    assert share == pytest.approx(math.erfc(1 / math.sqrt(2)), abs=0.01)  # 32 % of a normal lies beyond 1
+    assert share == pytest.approx(
+        math.erfc(1 / math.sqrt(2)), abs=0.01
+    )  # 32 % of a normal lies beyond 1
 
 
 def test_a_frozen_or_unused_parameter_is_refused() -> None:
@@ -235,7 +256,9 @@ def test_a_frozen_or_unused_parameter_is_refused() -> None:
         Matcher.towards(frozen, TARGETS, LABELS[:2])
     unused = network()
     unused.spare = nn.Linear(2, 2).double()
-    with pytest.raises(FedgroupError, match="parameter 'spare.weight' does not take part in the output"):
+    with pytest.raises(
+        FedgroupError, match="parameter 'spare.weight' does not take part in the output"
+    ):
         Matcher.towards(unused, TARGETS, LABELS[:2])
 
 

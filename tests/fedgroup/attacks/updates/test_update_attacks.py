@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from fedgroup.attacks import BYZANTINE_NAMES
 from fedgroup.attacks.updates import colluding, independent
 from fedgroup.attacks.updates.colluding import ALIE, IPM, MinMax, alie_z
-from fedgroup.attacks.updates.independent import Cancellation, Gaussian, ModelReplacement, SignFlip, norm
+from fedgroup.attacks.updates.independent import (
+    Cancellation,
+    Gaussian,
+    ModelReplacement,
+    SignFlip,
+    norm,
+)
 from fedgroup.attacks.updates.mimic import Mimic
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
@@ -25,7 +31,9 @@ ALL = [resolve({}, path) for path in BYZANTINE_NAMES.values()]
 FROM_HONEST: list[Any] = [ALIE(), IPM(), MinMax(), Mimic(), Gaussian(relative=True)]
 
 
-def forge(attack: Any, own: Any = OWN, honest: Any = HONEST, seed: int = 0) -> list[NDArray[np.float32]]:
+def forge(
+    attack: Any, own: Any = OWN, honest: Any = HONEST, seed: int = 0
+) -> list[NDArray[np.float32]]:
     return attack.forge(attack.init(len(own[0])), own, honest, rng(seed))[0]  # type: ignore[no-any-return]
 
 
@@ -69,7 +77,9 @@ def test_without_attackers_nothing_happens(attack: Any) -> None:
 
 @pytest.mark.parametrize("attack", [cls() for cls in ALL], ids=str)
 def test_deltas_of_another_shape_or_dtype_are_refused(attack: Any) -> None:
-    with pytest.raises(FedgroupError, match=r"honest delta 6 is float32 \(4,\), expected float32 \(3,\)"):
+    with pytest.raises(
+        FedgroupError, match=r"honest delta 6 is float32 \(4,\), expected float32 \(3,\)"
+    ):
         forge(attack, honest=[*HONEST, np.zeros(4, np.float32)])
     with pytest.raises(FedgroupError, match=r"own delta 1 is float64 \(3,\), expected float32"):
         forge(attack, own=[OWN[0], np.zeros(3)])
@@ -89,10 +99,17 @@ def test_attacks_from_honest_deltas_need_finite_ones(attack: Any) -> None:
 
 @pytest.mark.parametrize(
     "attack",
-    [ALIE(), ALIE(z=1.5), IPM(), *(MinMax(b, d) for b in ("max", "sum") for d in ("std", "unit", "sign"))],
+    [
+        ALIE(),
+        ALIE(z=1.5),
+        IPM(),
+        *(MinMax(b, d) for b in ("max", "sum") for d in ("std", "unit", "sign")),
+    ],
     ids=str,
 )  # type: ignore[arg-type]
-def test_chunks_do_not_matter_and_the_vector_is_shared(attack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_do_not_matter_and_the_vector_is_shared(
+    attack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own, honest = clients(2, 1000, 1), clients(9, 1000)
     whole = forge(attack, own, honest)
     assert whole[0] is whole[1]
@@ -113,7 +130,8 @@ def test_chunks_do_not_matter_and_the_vector_is_shared(attack: Any, monkeypatch:
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1e39])
 def test_factors_are_positive_float32_numbers(cls: Any, setting: str, value: float) -> None:
     with pytest.raises(
-        FedgroupError, match=f"{setting} must be positive and finite in float32, got {re.escape(str(value))}"
+        FedgroupError,
+        match=f"{setting} must be positive and finite in float32, got {re.escape(str(value))}",
     ):
         cls(**{setting: value})
 
@@ -138,7 +156,10 @@ def test_overflow_becomes_inf_without_a_warning() -> None:
 def test_model_replacement_boosts_by_participants_per_attacker() -> None:
     case = CASE["model_replacement"]
     own = OWN[:1]
-    for participants, boost in ((case["n"], case["gamma"]), (10, case["selected_10_unit_weights_gamma"])):
+    for participants, boost in (
+        (case["n"], case["gamma"]),
+        (10, case["selected_10_unit_weights_gamma"]),
+    ):
         honest = [np.zeros(3, np.float32)] * (participants - 1)
         forged = forge(ModelReplacement(), own, honest)
         np.testing.assert_array_equal(forged[0], boost * own[0])
@@ -198,7 +219,9 @@ def test_alie_z_where_it_degenerates() -> None:
     assert alie_z(7, 1) == alie_z(8, 2) == 0.0
     assert alie_z(8, 1) < 0
     for n, f in ((4, 2), (5, 3), (2, 1), (1, 1)):
-        with pytest.raises(FedgroupError, match=f"this round has {f} of {n}: use fewer attackers, or give z"):
+        with pytest.raises(
+            FedgroupError, match=f"this round has {f} of {n}: use fewer attackers, or give z"
+        ):
             alie_z(n, f)
 
 
@@ -231,8 +254,12 @@ def test_min_max_gamma_of_the_cases(bound: Any, key: str, direction: Any, short:
     length = np.linalg.norm(mean)
     gamma = MinMax(bound, direction).gamma(HONEST) * (length if direction == "unit" else 1)
     assert gamma == pytest.approx(CASE[key][short], rel=1e-9)
-    p = {"unit": -mean / length, "std": -np.array(CASE["std_ddof1"]), "sign": -np.sign(mean)}[direction]
-    np.testing.assert_allclose(forge(MinMax(bound, direction))[0], mean + gamma * p, rtol=1e-5, atol=1e-6)
+    p = {"unit": -mean / length, "std": -np.array(CASE["std_ddof1"]), "sign": -np.sign(mean)}[
+        direction
+    ]
+    np.testing.assert_allclose(
+        forge(MinMax(bound, direction))[0], mean + gamma * p, rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("bound", ["max", "sum"])

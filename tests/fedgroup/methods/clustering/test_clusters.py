@@ -57,7 +57,9 @@ def test_a_fixed_number_and_one_cluster_per_class() -> None:
 
 def test_the_same_seed_gives_the_same_clusters() -> None:
     features, y, _ = blobs()
-    first, second = (Clustering(k=6).fit(features, y, 3, WEIGHT).assign(features, y) for _ in range(2))
+    first, second = (
+        Clustering(k=6).fit(features, y, 3, WEIGHT).assign(features, y) for _ in range(2)
+    )
     assert np.array_equal(first, second)
 
 
@@ -65,7 +67,9 @@ def test_overclustering_splits_off_a_hard_part() -> None:
     features, y, blob = blobs(scale=8)
     losses = np.where(blob == 4, 3.0, 0.1)
     plain = Clustering(k=2, model="kmeans").fit(features, y, 0, WEIGHT)
-    split = Clustering(k=2, model="kmeans", overcluster=2).fit(features, y, 0, WEIGHT, losses, (features, y))
+    split = Clustering(k=2, model="kmeans", overcluster=2).fit(
+        features, y, 0, WEIGHT, losses, (features, y)
+    )
     assert plain.sizes == (2, 2) and split.sizes == (2, 3)
     ids = split.assign(features, y)
     assert len(np.unique(ids)) == sum(split.sizes)
@@ -82,7 +86,9 @@ def test_overclustering_without_validation_samples_of_a_class_keeps_nothing_ther
     losses = np.where(blob == 4, 3.0, 0.1)
     held = (features[y == 0], y[y == 0])
     reduction = Reduction(kind="pca", components=1)
-    clusters = Clustering(reduction, k=2, overcluster=2).fit(features, y, 0, losses=losses, val=held)
+    clusters = Clustering(reduction, k=2, overcluster=2).fit(
+        features, y, 0, losses=losses, val=held
+    )
     assert clusters.sizes[1] == 2
 
 
@@ -116,7 +122,9 @@ POISON = np.isin(np.arange(19), [6, 7, 13, 18])
 def test_move_between_by_hand() -> None:
     assert np.array_equal(move_between(IDS, CLASS, POISON, "standard"), IDS)
     ideal = move_between(IDS, CLASS, POISON, "ideal")
-    assert np.flatnonzero(ideal != IDS).tolist() == [18] and ideal[18] == 2  # 2 and 3 tie: the lower id
+    assert (
+        np.flatnonzero(ideal != IDS).tolist() == [18] and ideal[18] == 2
+    )  # 2 and 3 tie: the lower id
     worst = move_between(IDS, CLASS, POISON, "worst")
     assert np.flatnonzero(worst != IDS).tolist() == [7, 13]  # the poison of class 0 stays
     assert (worst == 4).sum() == 4
@@ -132,7 +140,9 @@ def test_ideal_may_empty_the_cluster() -> None:
 
 def test_move_between_refuses_what_it_cannot_do() -> None:
     with pytest.raises(FedgroupError, match="class 1 has one cluster"):
-        move_between(np.array([0, 0, 1]), np.array([0, 0, 1]), np.array([False, False, True]), "ideal")
+        move_between(
+            np.array([0, 0, 1]), np.array([0, 0, 1]), np.array([False, False, True]), "ideal"
+        )
     with pytest.raises(FedgroupError, match="no case called 'best'"):
         move_between(IDS, CLASS, POISON, "best")  # type: ignore[arg-type]
     with pytest.raises(FedgroupError, match="19 cluster ids, 19 classes and 18 poison marks"):
@@ -179,5 +189,7 @@ def test_bad_settings_are_refused(values: dict[str, Any], message: str) -> None:
 
 def test_settings_are_read_from_a_spec() -> None:
     given = {"k": 3, "reduction": {"kind": "pca", "components": 4}}
-    assert build(Clustering, given) == Clustering(k=3, reduction=Reduction(kind="pca", components=4))
+    assert build(Clustering, given) == Clustering(
+        k=3, reduction=Reduction(kind="pca", components=4)
+    )
     assert build(Clustering, {"k": "auto"}) == Clustering()

@@ -13,7 +13,9 @@ def test_parity_of_the_search(name: str) -> None:
     """Best k and labels; the scores of smaller k; those of larger k depend on the library's ties."""
     given, want = CASES[name]["inputs"], CASES[name]["expected"]
     points = np.array(given["X"])[:, None]
-    found = choose_mixture(points, given["method"], given["k_max"], given["n_init"], given["random_state"])
+    found = choose_mixture(
+        points, given["method"], given["k_max"], given["n_init"], given["random_state"]
+    )
     assert found.k == want["best_k"]
     assert list(found.scores) == list(range(given["k_min"], given["k_max"] + 1))
     assert found.scores[found.k] == pytest.approx(want["best_score"], abs=1e-9)
@@ -33,7 +35,9 @@ def test_parity_macro_and_micro_choose_different_numbers() -> None:
     usual = {}
     for k in range(first, last + 1):
         assert found.scores[k] == pytest.approx(want["macro"][str(k)], abs=1e-6)
-        labels = fit_mixture(points, "kmeans", k, given["n_init"], given["random_state"]).predict(points)
+        labels = fit_mixture(points, "kmeans", k, given["n_init"], given["random_state"]).predict(
+            points
+        )
         usual[k] = micro(silhouettes(points, [labels])[0])
         assert usual[k] == pytest.approx(want["micro"][str(k)], abs=1e-6)
     assert max(usual, key=lambda k: usual[k]) == want["best_k_micro"]

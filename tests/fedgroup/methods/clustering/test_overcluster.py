@@ -18,7 +18,9 @@ def three_blobs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One class: 200 points near 0, 60 hard ones near 3 and 200 near 30; raw ids under factor 2."""
     rng = np.random.default_rng(0)
     sizes, centres = (200, 60, 200), (0.0, 3.0, 30.0)
-    points = np.concatenate([c + 0.1 * rng.normal(size=(n, 1)) for n, c in zip(sizes, centres, strict=True)])
+    points = np.concatenate(
+        [c + 0.1 * rng.normal(size=(n, 1)) for n, c in zip(sizes, centres, strict=True)]
+    )
     losses = np.repeat([0.1, 2.0, 0.1], sizes)
     return points, losses, np.repeat([0, 1, 2], sizes)
 
@@ -27,7 +29,9 @@ def test_a_tight_hard_large_part_is_kept() -> None:
     points, losses, raw = three_blobs()
     labels = np.array([0, 0, 1])[raw]  # the base clusters: the first two blobs together
     many = np.array([100, 100, 100, 0])
-    assert keep(points, labels, raw, 2, losses, many) == [1]  # 2 gains nothing: it only has nearer others
+    assert keep(points, labels, raw, 2, losses, many) == [
+        1
+    ]  # 2 gains nothing: it only has nearer others
     assert keep(points, labels, raw, 2, losses, np.array([100, 24, 100, 0])) == []
     assert keep(points, labels, raw, 2, -losses, many) == []
     small = np.flatnonzero((raw != 1) | (np.cumsum(raw == 1) <= 24))
@@ -53,7 +57,9 @@ def test_the_whole_step_finds_the_hard_blob() -> None:
     assert len(hard) == 1 and not hard & set(ids[blob != 1].tolist())
     assert ids.max() < split.k
     unseen = overcluster(base, 2, points, losses, points[:0], "gmm", 3, 0)
-    assert np.array_equal(unseen.predict(points), base.predict(points))  # no validation sample: nothing kept
+    assert np.array_equal(
+        unseen.predict(points), base.predict(points)
+    )  # no validation sample: nothing kept
 
 
 def test_a_base_cluster_of_few_distinct_points_stays_whole() -> None:

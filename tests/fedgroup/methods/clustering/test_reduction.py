@@ -44,7 +44,9 @@ def test_none_keeps_the_activations() -> None:
 def test_centre_then_normalise_with_the_mean_of_all_training_rows() -> None:
     (first, _) = Reduction(kind="none", centre=True, normalise=True).fit(FEATURES, Y, None, 0)
     moved = FEATURES[:3] - FEATURES.mean(0)
-    np.testing.assert_allclose(first(FEATURES[:3]), moved / np.linalg.norm(moved, axis=1)[:, None], atol=1e-6)
+    np.testing.assert_allclose(
+        first(FEATURES[:3]), moved / np.linalg.norm(moved, axis=1)[:, None], atol=1e-6
+    )
     (zero, _) = Reduction(kind="none", normalise=True).fit(FEATURES, Y, None, 0)
     assert zero(np.zeros((1, 6), np.float32)).tolist() == [[0.0] * 6]
 
@@ -67,7 +69,9 @@ def test_umap_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
             reduction.fit(FEATURES, Y, WEIGHT, 0)
 
 
-def test_umap_gets_its_settings_and_hardness_gives_it_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_umap_gets_its_settings_and_hardness_gives_it_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made: list[Any] = []
 
     class UMAP:

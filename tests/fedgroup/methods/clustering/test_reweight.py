@@ -20,7 +20,10 @@ def test_parity_of_the_weighted_average() -> None:
     case = CASES["george_reweighted_group_avg"]
     given, want = case["inputs"], case["expected"]
     average, total = group_average(
-        np.array(given["values"]), np.array(given["group"]), np.array(given["weights"]), given["num_groups"]
+        np.array(given["values"]),
+        np.array(given["group"]),
+        np.array(given["weights"]),
+        given["num_groups"],
     )
     np.testing.assert_allclose(average, want["avg"], atol=1e-7)
     np.testing.assert_allclose(total, want["weight_sums"], atol=1e-12)

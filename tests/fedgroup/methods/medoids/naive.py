@@ -10,7 +10,9 @@ def greedy(s, budget):
     n = len(s)
     best, order = [0] * n, []
     for _ in range(budget):
-        gains = [-1 if j in order else sum(max(s[i][j] - best[i], 0) for i in range(n)) for j in range(n)]
+        gains = [
+            -1 if j in order else sum(max(s[i][j] - best[i], 0) for i in range(n)) for j in range(n)
+        ]
         order.append(gains.index(max(gains)))
         best = [max(best[i], s[i][order[-1]]) for i in range(n)]
     cluster = []

@@ -13,7 +13,9 @@ from tests.fedgroup.methods.medoids.naive import exact_line, greedy, pairs
 
 def test_waterbirds_budgets():
     # floor(0.1 * 4795) = 479; ceil(479 * 3682 / 4795) = 368, ceil(479 * 1113 / 4795) = 112: one too many
-    seen = {tuple(class_budgets([3682, 1113], 479, rng(seed, "surplus")).tolist()) for seed in range(20)}
+    seen = {
+        tuple(class_budgets([3682, 1113], 479, rng(seed, "surplus")).tolist()) for seed in range(20)
+    }
     assert seen == {(367, 112), (368, 111)}
 
 
@@ -74,6 +76,11 @@ def test_many_classes_and_an_absent_one():
     ],
 )
 def test_bad_input_is_refused(change, word):
-    values = {"gradients": np.zeros((3, 2), np.float32), "y": np.array([0, 1, 1]), "subset": 0.7, **change}
+    values = {
+        "gradients": np.zeros((3, 2), np.float32),
+        "y": np.array([0, 1, 1]),
+        "subset": 0.7,
+        **change,
+    }
     with pytest.raises(FedgroupError, match=word):
         cluster_sizes(generator=rng(0, "s"), **values)

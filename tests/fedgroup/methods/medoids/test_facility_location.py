@@ -12,7 +12,14 @@ from fedgroup.errors import FedgroupError
 from fedgroup.methods.medoids import blocks, facility_location, one_dimension
 from fedgroup.methods.medoids.facility_location import medoids
 from fedgroup.methods.medoids.fixed_point import SIMILARITIES, Measure
-from tests.fedgroup.methods.medoids.naive import exact_line, greedy, greedy_at_once, grid_bits, pairs, rounded
+from tests.fedgroup.methods.medoids.naive import (
+    exact_line,
+    greedy,
+    greedy_at_once,
+    grid_bits,
+    pairs,
+    rounded,
+)
 
 ROOT_HALF = np.sqrt(0.5)
 lattice = st.lists(st.integers(0, 2**20), min_size=1, max_size=24)
@@ -81,7 +88,9 @@ def test_line_equals_the_naive_greedy_on_the_grid(q, similarity, gamma, data):
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(3, 5).flatmap(
-        lambda c: st.lists(st.lists(st.integers(-8, 8), min_size=c, max_size=c), min_size=1, max_size=18)
+        lambda c: st.lists(
+            st.lists(st.integers(-8, 8), min_size=c, max_size=c), min_size=1, max_size=18
+        )
     ),
     st.sampled_from(SIMILARITIES),
     st.data(),
@@ -100,7 +109,10 @@ def test_space_equals_the_naive_greedy_on_the_grid(points, similarity, data):
 @pytest.mark.parametrize("gamma", [None, 25.0])
 @pytest.mark.parametrize("distinct", [8, 150, 2**20])
 def test_a_longer_line_equals_the_naive_greedy(similarity, gamma, distinct):
-    q = np.rint(np.random.default_rng(distinct).integers(0, distinct, 200) * (2**20 / distinct)) / 2**20
+    q = (
+        np.rint(np.random.default_rng(distinct).integers(0, distinct, 200) * (2**20 / distinct))
+        / 2**20
+    )
     q = q.astype(np.float32)
     d = np.abs(np.subtract.outer(q.astype(np.float64), q)) * 2 * ROOT_HALF
     if similarity == "max_minus_distance":
@@ -126,7 +138,9 @@ def test_neighbouring_steps_of_the_grid_are_told_apart(seed):
     steps = np.random.default_rng(seed).integers(0, 60, 50)
     measure = Measure("max_minus_distance", 0.5, 6, 1.0, 1.0)
     order, cluster = one_dimension.greedy(steps, 20, measure, 1)
-    assert (order, cluster.tolist()) == greedy_at_once(64.0 - np.abs(np.subtract.outer(steps, steps)), 20)
+    assert (order, cluster.tolist()) == greedy_at_once(
+        64.0 - np.abs(np.subtract.outer(steps, steps)), 20
+    )
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -147,7 +161,9 @@ def test_space_equals_a_float_greedy_where_nothing_ties(classes, similarity):
     g = np.random.default_rng(classes).dirichlet(np.full(classes, 0.4), 120).astype(np.float32)
     x = g.astype(np.float64)
     d = np.sqrt(np.square(x[:, None] - x).sum(2))
-    s = {"max_minus_distance": d.max() - d, "inverse": 1 / (1 + d)}.get(similarity, np.exp(-d / classes))
+    s = {"max_minus_distance": d.max() - d, "inverse": 1 / (1 + d)}.get(
+        similarity, np.exp(-d / classes)
+    )
     best, order = np.zeros(len(s)), []
     for _ in range(30):
         gains = np.maximum(s - best, 0).sum(1)
