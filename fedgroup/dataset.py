@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fedgroup.device import holds
 from fedgroup.errors import FedgroupError
+from fedgroup.spec import Component
 
 Ints = NDArray[np.int64]
+"""Whole numbers, mostly positions, classes or groups."""
 Bools = NDArray[np.bool_]
+"""A mask."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class GroupInfo:
     """What the numbers in a data set's columns mean."""
 
     name: str
+    """Name of the data set, for messages and reports."""
     classes: tuple[str, ...]
     """Name of each class y."""
     groups: tuple[str, ...]
@@ -39,13 +42,14 @@ class GroupInfo:
 
     @property
     def attributes(self) -> int:
-        """A, the number of attribute values per class."""
+        """A, the number of attribute values."""
         return len(self.groups) // len(self.classes)
 
     def reported_tiers(self) -> dict[str, tuple[int, ...]]:
-        """`tiers`, and as `HRG same class` the highly represented groups of LRG-1's class alone.
+        """Return `tiers`, and as `HRG same class` the groups of HRG with LRG-1's class alone.
 
-        Under that reading GEORGE's rates in the paper are possible (spec group_methods 2.7).
+        GEORGE clusters every class by itself: its rates in the paper's table 1 are possible where
+        HRG means the groups of LRG-1's class.
         """
         tiers = {name: tuple(groups) for name, groups in self.tiers.items()}
         if "LRG-1" in tiers and "HRG" in tiers:
@@ -76,13 +80,17 @@ class GroupedDataset:
     bank: torch.Tensor
     """(M, H, W, 3) uint8, in memory, memory-mapped or on a device; shared by all views."""
     row: Ints
+    """Image of the sample: a position in `bank`, or M + a position in `extra`."""
     y: Ints
+    """Class of the sample, as the training sees it."""
     group: Ints
     """Group of the sample; for a poison, the group of its clean base."""
     poison: Bools
+    """Whether the sample is a poison."""
     index: Ints
-    """Stable identity within the split: clean samples 0..N-1 in file order; appended poisons follow."""
+    """Identity within the split: clean samples 0..N-1 in file order; appended poisons follow."""
     info: GroupInfo
+    """What the numbers in the columns mean."""
     extra: torch.Tensor | None = None
     """(K, H, W, 3) uint8 images made by an attack."""
 
@@ -90,7 +98,21 @@ class GroupedDataset:
     def clean(
         cls, bank: torch.Tensor, row: Ints, y: Ints, group: Ints, info: GroupInfo
     ) -> "GroupedDataset":
-        """Build an unpoisoned split over `bank`; refuses columns that do not fit each other."""
+        """Build an unpoisoned split.
+
+        Args:
+            bank: Images, (M, H, W, 3) uint8.
+            row: Image of each sample, positions in the bank, (N,).
+            y: Class of each sample, (N,).
+            group: Group of each sample, (N,).
+            info: What the numbers mean.
+
+        Returns:
+            N clean samples with the identities 0..N-1.
+
+        Raises:
+            FedgroupError: where the columns differ in length, or a group does not exist.
+        """
         n = len(row)
         if not len(y) == len(group) == n:
             raise FedgroupError(
@@ -120,7 +142,7 @@ class GroupedDataset:
         return int(self.bank.shape[1]), int(self.bank.shape[2])
 
     def take(self, positions: Ints) -> "GroupedDataset":
-        """View of the samples at `positions` (repeats allowed), in that order."""
+        """Return the view of the samples at `positions` (n,), in that order, with repeats."""
         positions = np.asarray(positions, np.int64)
         return replace(
             self,
@@ -132,34 +154,37 @@ class GroupedDataset:
         )
 
     def keep(self, mask: Bools) -> "GroupedDataset":
-        """View of the samples where `mask` (N,) is true, order kept."""
+        """Return the view of the samples where `mask` (N,) is true, order kept."""
         return self.take(np.flatnonzero(mask))
 
     def repeat(self, mask: Bools, times: int) -> "GroupedDataset":
-        """View with the masked samples appended `times` more times, block after block (JTT's list)."""
+        """Return the view with the samples of `mask` (N,) appended `times` more times.
+
+        The repeats follow block after block, each in the order of the data (JTT's list).
+        """
         extra = np.tile(np.flatnonzero(mask), times)
         return self.take(np.concatenate([np.arange(len(self), dtype=np.int64), extra]))
 
     def group_counts(self) -> Ints:
-        """Clean samples per group, shape (G,); poisons are not counted."""
+        """Return the clean samples per group, (G,); poisons are not counted."""
         return np.bincount(self.group[~self.poison], minlength=len(self.info.groups)).astype(
             np.int64
         )
 
     def pixels(self, positions: Ints) -> torch.Tensor:
-        """Images at `positions` as uint8 (B, H, W, 3), on the bank's device."""
+        """Return the images at `positions` (B,) as uint8 (B, H, W, 3), on the bank's device."""
         rows = torch.from_numpy(self.row[positions])
         if self.extra is None:
             return self.bank.index_select(0, rows.to(self.bank.device))
         rows = rows.to(self.bank.device)
         base = len(self.bank)
         images = self.bank.index_select(0, rows.clamp(max=base - 1))
-        made = rows >= base
-        images[made] = self.extra.to(images.device).index_select(0, rows[made] - base)
+        own = rows >= base
+        images[own] = self.extra.to(images.device).index_select(0, rows[own] - base)
         return images
 
     def batch(self, positions: Ints, device: torch.device | str = "cpu") -> Batch:
-        """Samples at `positions`, normalised by the data set's mean and std, on `device`."""
+        """Return the samples at `positions` (B,), normalised by the data set's mean and std."""
         images = self.pixels(positions).to(device, non_blocking=True)
         scale, shift = normaliser(self.info, images.device)
         # (B, H, W, 3) permuted to (B, 3, H, W) is already in channels-last memory order
@@ -172,13 +197,13 @@ class GroupedDataset:
         )
 
     def to(self, device: torch.device | str) -> "GroupedDataset":
-        """The same view with its images on `device` (one copy of the bank; a no-op where it already is)."""
+        """Return the same view with its images on `device`, copied unless they are there."""
         extra = None if self.extra is None else self.extra.to(device)
         return replace(self, bank=self.bank.to(device), extra=extra)
 
 
 def normaliser(info: GroupInfo, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale and shift (3,) float32 with x * scale - shift = (x / 255 - mean) / std."""
+    """Return scale and shift, (3,) float32: x * scale - shift = (x / 255 - mean) / std."""
     std = torch.tensor(info.std, dtype=torch.float32)
     mean = torch.tensor(info.mean, dtype=torch.float32)
     return (1.0 / (255.0 * std)).to(device), (mean / std).to(device)
@@ -192,35 +217,13 @@ class Splits(NamedTuple):
     test: GroupedDataset
 
 
-def _images(splits: Splits) -> dict[int, torch.Tensor]:
-    """The banks and extra images behind the splits by id(): one that several splits share is there once."""
-    held = (
-        tensor for split in splits for tensor in (split.bank, split.extra) if tensor is not None
-    )
-    return {id(tensor): tensor for tensor in held}
-
-
-def image_bytes(splits: Splits) -> int:
-    """Bytes of all images behind the splits, shared ones counted once."""
-    return sum(tensor.nbytes for tensor in _images(splits).values())
-
-
-def place(splits: Splits, device: torch.device) -> Splits:
-    """The splits with their images on `device` where it holds them all; each bank is moved once."""
-    if not holds(device, image_bytes(splits)):
-        return splits
-    moved = {key: tensor.to(device) for key, tensor in _images(splits).items()}
-    return Splits(
-        *(
-            replace(part, bank=moved[id(part.bank)], extra=moved.get(id(part.extra)))
-            for part in splits
-        )
-    )
-
-
-class Dataset(Protocol):
+class Dataset(Component, Protocol):
     """A data set component: a frozen dataclass of settings with one method."""
 
     def load(self) -> Splits:
-        """Read (or generate) the three splits; raises FedgroupError with the remedy when it cannot."""
+        """Read (or generate) the three splits.
+
+        Raises:
+            FedgroupError: where it cannot, with the remedy.
+        """
         ...

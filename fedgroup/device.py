@@ -1,4 +1,4 @@
-"""Which device this process computes on. Not part of a spec: it is recorded with the run instead."""
+"""Which device this process computes on: no part of a spec, but recorded with every run."""
 
 import os
 
@@ -7,13 +7,15 @@ import torch
 from fedgroup.errors import FedgroupError
 
 VARIABLE = "FEDGROUP_DEVICE"
+"""Environment variable that names the device."""
 CORES = "FEDGROUP_CORES"
+"""Environment variable that limits the cores of this process."""
 BANK_SHARE = 0.25
 """Largest share of a GPU's free memory that a process fills with images."""
 
 
 def pick() -> torch.device:
-    """The device named by $FEDGROUP_DEVICE (cpu, cuda, cuda:1, mps), else CUDA where there is one."""
+    """Return the device named by $FEDGROUP_DEVICE (cpu, cuda, cuda:1), else CUDA or CPU."""
     name = os.environ.get(VARIABLE, "auto")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -29,20 +31,20 @@ def pick() -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """Name of the hardware behind a device."""
+    """Return the name of the hardware behind a device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def cores() -> int:
-    """Cores this process may use: $FEDGROUP_CORES where it is one of several, else all there are."""
-    told = os.environ.get(CORES, "")
-    if told.isdigit() and int(told):
-        return int(told)
+    """Return the cores this process may use: $FEDGROUP_CORES if it is set, else all there are."""
+    limit = os.environ.get(CORES, "")
+    if limit.isdigit() and int(limit):
+        return int(limit)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def holds(device: torch.device, size: int) -> bool:
-    """True where `size` bytes of images may live on the device; else batches travel one by one."""
+def images_fit(device: torch.device, size: int) -> bool:
+    """Return whether `size` bytes of images may stay on the device; else each batch is sent."""
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""The paper's three cases as set operations: what a method found, with known samples taken out or put in."""
+"""The paper's three cases as set operations: what a method found, without or with known samples."""
 
 from typing import Literal, get_args
 
@@ -18,10 +18,20 @@ def check_case(case: str) -> None:
 
 
 def intervene(found: Bools, members: Bools, case: Case) -> Bools:
-    """Samples a method acts on in `case`, (N,) bool, given those it found and the known members (N,).
+    """Return the samples that a method acts on in a case (paper, sections 3.1 and 4.2).
 
-    standard = found; ideal = found without members; worst = found and all members (paper, sections 3.1
-    and 4.2). JTT amplifies with members = poisons; EPIC eliminates with members = the minority groups.
+    JTT amplifies with members = poisons; EPIC eliminates with members = the minority groups.
+
+    Args:
+        found: Samples that the method found, (N,) bool.
+        members: Samples known to be poisons, or of the minority, (N,) bool.
+        case: standard: as found; ideal: without the members; worst: with all members.
+
+    Returns:
+        A new mask, (N,) bool.
+
+    Raises:
+        FedgroupError: where the case is unknown, or the masks are no masks over one data set.
     """
     check_case(case)
     for name, mask in (("found", found), ("members", members)):
@@ -32,7 +42,8 @@ def intervene(found: Bools, members: Bools, case: Case) -> Bools:
             )
     if len(found) != len(members):
         raise FedgroupError(
-            f"found marks {len(found)} samples and members {len(members)}: give both over one data set"
+            f"found marks {len(found)} samples and members {len(members)}: "
+            f"give both over one data set"
         )
     if case == "ideal":
         return found & ~members

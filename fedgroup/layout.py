@@ -1,15 +1,16 @@
 """A model as flat vectors: trainable parameters, float buffers and integer counters, kept apart.
 
-BatchNorm's running statistics must never go under a top-k, a momentum or an error feedback, and its
-counters must never be averaged as floats (spec federated 1.4). So a model travels as three vectors:
-`theta` (P,) float32, `buffers` (Q,) float32, `counters` (C,) int64, each in C-order and in the order
-of named_parameters() / named_buffers().
+BatchNorm's running statistics must never go under a top-k, a momentum or an error feedback, and
+its counters must never be averaged as floats. So a model travels as three vectors: `theta` (P,)
+float32, `buffers` (Q,) float32, `counters` (C,) int64, each in C-order and in the order of
+named_parameters() / named_buffers().
 """
 
 import hashlib
 import json
 import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,38 +28,51 @@ class Weights:
     """The three vectors of a model."""
 
     theta: NDArray[np.float32]
+    """Trainable parameters, (P,)."""
     buffers: NDArray[np.float32]
+    """Float buffers, such as BatchNorm's running statistics, (Q,)."""
     counters: NDArray[np.int64]
+    """Integer buffers, such as BatchNorm's counts of batches, (C,)."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> "Weights":
+        """Return the vectors stored under their names, each after `prefix`; others are left out."""
+        return cls(*(arrays[f"{prefix}{name}"] for name in ("theta", "buffers", "counters")))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The vectors by name, as they are sent and stored."""
+        """Return the vectors by name, as they are sent and stored."""
         return {"theta": self.theta, "buffers": self.buffers, "counters": self.counters}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One tensor of the model: its vector, its name, its shape and where it starts in the vector."""
+    """One tensor of the model and its place."""
 
     kind: str
+    """Vector that it is in: theta, buffers or counters."""
     name: str
+    """Name in the model, as named_parameters() or named_buffers() gives it."""
     shape: tuple[int, ...]
+    """Shape of the tensor."""
     offset: int
+    """Position of its first value in the vector."""
 
     @property
     def size(self) -> int:
-        """Number of values."""
+        """Number of values of the tensor."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Table of all entries; equal layouts can exchange vectors."""
+    """Table of all tensors of a model; models of equal layouts can exchange vectors."""
 
     entries: tuple[Entry, ...]
+    """Tensors in the order of their vectors."""
 
     @classmethod
     def of(cls, model: nn.Module) -> "Layout":
-        """Table of a model: trainable parameters, float buffers, integer buffers."""
+        """Return the table of a model; refuse one without trainable parameters."""
         sizes = {"theta": 0, "buffers": 0, "counters": 0}
         entries = []
         for kind, name, tensor in _tensors(model):
@@ -69,7 +83,7 @@ class Layout:
         return cls(tuple(entries))
 
     def length(self, kind: str) -> int:
-        """Values in the vector `kind` (theta, buffers or counters)."""
+        """Return the number of values in the vector `kind` (theta, buffers or counters)."""
         return self._lengths[kind]
 
     @cached_property
@@ -80,7 +94,7 @@ class Layout:
         return lengths
 
     def hash(self) -> str:
-        """12 hex digits naming the table; stored with every checkpoint."""
+        """Return 12 hex digits naming the table; stored with every checkpoint."""
         return self._hash
 
     @cached_property
@@ -89,7 +103,7 @@ class Layout:
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
     def slice(self, kind: str, suffix: str) -> NDArray[np.bool_]:
-        """Mask over the vector `kind` of entries whose name ends in `suffix`."""
+        """Return the mask over the vector `kind` of the tensors whose name ends in `suffix`."""
         mask = np.zeros(self.length(kind), np.bool_)
         for entry in self.entries:
             if entry.kind == kind and entry.name.endswith(suffix):
@@ -118,7 +132,7 @@ def read(model: nn.Module) -> Weights:
 
 
 def _vector(tensors: list[torch.Tensor], dtype: torch.dtype) -> NDArray[Any]:
-    """Tensors laid end to end in C-order; from a device they come in one transfer."""
+    """Lay tensors end to end in C-order; from a device they come in one transfer."""
     device = tensors[0].device if tensors else "cpu"
     out = torch.empty(sum(tensor.numel() for tensor in tensors), dtype=dtype, device=device)
     start = 0
@@ -129,7 +143,7 @@ def _vector(tensors: list[torch.Tensor], dtype: torch.dtype) -> NDArray[Any]:
 
 
 def write(model: nn.Module, weights: Weights) -> None:
-    """Copy flat vectors into a model's tensors; refuses vectors of another length."""
+    """Copy flat vectors into a model's tensors; refuse vectors of another length."""
     arrays = weights.arrays()
     offsets = dict.fromkeys(arrays, 0)
     sources: dict[str, torch.Tensor] = {}
@@ -150,7 +164,7 @@ def write(model: nn.Module, weights: Weights) -> None:
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """The array's memory as a tensor, also where it is read-only: nothing here writes to it."""
+    """Return the array's memory as a tensor, also where it is read-only: nothing writes to it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.from_numpy(np.ascontiguousarray(array))

@@ -15,30 +15,53 @@ from torch.nn import functional as F
 
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.seeding import torch_seed
+from fedgroup.spec import Component
 
 NAMES = {
     "small": "fedgroup.model:Small",
     "resnet18": "fedgroup.model:ResNet18",
     "resnet50": "fedgroup.model:ResNet50",
 }
+"""Models by short name; `my_pkg.mod:MyModel` works too."""
 
 
-class Model(Protocol):
+class Model(Component, Protocol):
     """A model component: settings that build a network."""
 
     def build(self, classes: int, seed: int) -> nn.Module:
-        """Return a fresh network with `classes` outputs; equal arguments give equal weights."""
+        """Return a fresh network, on the CPU; equal arguments give equal weights.
+
+        Args:
+            classes: Number of outputs, C.
+            seed: Seed of the task; drawn weights depend on it alone.
+
+        Returns:
+            A network from images (B, 3, H, W) float32 to logits (B, C).
+        """
         ...
 
 
 def build_model(component: Model, classes: int, seed: int, device: torch.device) -> nn.Module:
-    """The component's network on `device`, its weights laid out channels last where that is faster."""
+    """Return a component's network on a device, channels last in memory where that is faster.
+
+    Args:
+        component: Settings of the model.
+        classes: Number of outputs, C.
+        seed: Seed of the task.
+        device: Where the network goes.
+
+    Returns:
+        A fresh network; equal arguments give equal weights.
+    """
     net = component.build(classes, seed).to(device)
     return net if device.type == "mps" else net.to(memory_format=torch.channels_last)
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with BatchNorm and a shortcut (He et al., 2016, figure 2)."""
+    """Two 3x3 convolutions with BatchNorm and a shortcut.
+
+    He et al., Deep Residual Learning for Image Recognition, CVPR 2016, figure 2.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -53,6 +76,7 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to activations (B, `inputs`, H, W)."""
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x), inplace=True)
 
@@ -60,8 +84,8 @@ class Block(nn.Module):
 class SmallResNet(nn.Module):
     """Ten-layer ResNet, widths 16-32-64-128, stride-2 stem: 0.31 M parameters, for 32 px images.
 
-    Larger images are averaged down by a whole factor first: at their own scale the shipped features do
-    not transfer (WGA stays at 0).
+    Larger images are averaged down by a whole factor first: at their own scale the shipped
+    features do not transfer (WGA stays at 0). Blocks as in He et al., CVPR 2016.
     """
 
     def __init__(self, classes: int) -> None:
@@ -76,6 +100,7 @@ class SmallResNet(nn.Module):
         self.fc = nn.Linear(widths[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, `classes`) of images (B, 3, H, W)."""
         factor = min(x.shape[-2:]) // 32
         if factor > 1:
             x = F.avg_pool2d(x, factor)
@@ -91,6 +116,7 @@ class Small:
     """pretext (shipped weights, class-free task), scratch, or a .safetensors / .pt file."""
 
     def build(self, classes: int, seed: int) -> nn.Module:
+        """Return the network with the weights that `init` names and a fresh last layer."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed(seed, "init"))
             net = SmallResNet(classes)
@@ -118,7 +144,8 @@ def _torchvision(name: str, init: str, classes: int, seed: int) -> nn.Module:
         except OSError as error:
             raise FedgroupError(
                 f"the ImageNet weights of {name} could not be downloaded ({error}); "
-                f"put the file somewhere and set task.model.init=/path/to/{name}.pth, or use init=scratch"
+                f"put the file somewhere and set task.model.init=/path/to/{name}.pth, "
+                f"or use init=scratch"
             ) from error
         net.fc = nn.Linear(net.fc.in_features, classes)  # type: ignore[union-attr, arg-type]
     if init not in ("imagenet", "scratch"):
@@ -128,23 +155,31 @@ def _torchvision(name: str, init: str, classes: int, seed: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class ResNet18:
-    """torchvision's ResNet-18 with a fresh last layer (11,177,538 parameters for two classes)."""
+    """torchvision's ResNet-18 with a fresh last layer (11,177,538 parameters for two classes).
+
+    He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
+    """
 
     init: str = "imagenet"
     """imagenet (torchvision's V1 weights), scratch, or a local weights file."""
 
     def build(self, classes: int, seed: int) -> nn.Module:
+        """Return the network with the weights that `init` names and a fresh last layer."""
         return _torchvision("resnet18", self.init, classes, seed)
 
 
 @dataclass(frozen=True)
 class ResNet50:
-    """torchvision's ResNet-50 with a fresh last layer (23,512,130 parameters for two classes)."""
+    """torchvision's ResNet-50 with a fresh last layer (23,512,130 parameters for two classes).
+
+    He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
+    """
 
     init: str = "imagenet"
     """imagenet (torchvision's V1 weights), scratch, or a local weights file."""
 
     def build(self, classes: int, seed: int) -> nn.Module:
+        """Return the network with the weights that `init` names and a fresh last layer."""
         return _torchvision("resnet50", self.init, classes, seed)
 
 
@@ -158,7 +193,11 @@ def _weights_file(name: str, valid: str) -> Path:
 
 
 def load_weights(net: nn.Module, path: Path) -> None:
-    """Load a state dict into `net`; the last layer `fc` is left fresh, everything else must match."""
+    """Load a state dict into `net`, its last layer `fc` left fresh.
+
+    Raises:
+        FedgroupError: where the file is not readable, or its other entries are not those of `net`.
+    """
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -171,28 +210,29 @@ def load_weights(net: nn.Module, path: Path) -> None:
     if not isinstance(state, dict):
         raise FedgroupError(f"{path} holds a {type(state).__name__}, not a state dict of tensors")
     own = net.state_dict()
-    given = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    stored = {name: value for name, value in state.items() if not name.startswith("fc.")}
     wanted = {name for name in own if not name.startswith("fc.")}
-    if wanted != set(given):
-        odd = sorted(wanted ^ set(given))
+    if wanted != set(stored):
+        odd = sorted(wanted ^ set(stored))
         raise FedgroupError(
             f"{path} does not fit this model: {len(odd)} entries differ, the first is '{odd[0]}'"
         )
-    for name, value in given.items():
+    for name, value in stored.items():
         if value.shape != own[name].shape:
             raise FedgroupError(
-                f"{path}: '{name}' has shape {tuple(value.shape)}, this model needs {tuple(own[name].shape)}"
+                f"{path}: '{name}' has shape {tuple(value.shape)}, "
+                f"this model needs {tuple(own[name].shape)}"
             )
-    net.load_state_dict({**own, **given})
+    net.load_state_dict({**own, **stored})
 
 
 def features(net: nn.Module, x: Tensor) -> Tensor:
-    """Input of the last layer, (B, D): the globally pooled activations."""
-    held: list[Tensor] = []
+    """Return the input of the last layer, (B, D): the globally pooled activations of `x`."""
+    inputs: list[Tensor] = []
     fc: nn.Linear = net.fc  # type: ignore[assignment]
-    handle = fc.register_forward_pre_hook(lambda _, args: held.append(args[0]))
+    handle = fc.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     try:
         net(x)
     finally:
         handle.remove()
-    return held[0]
+    return inputs[0]

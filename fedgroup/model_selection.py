@@ -1,6 +1,7 @@
-"""Which round of a run is reported. A selection is named, and all of them are stored.
+"""Selection rules: which round of a run is reported. All of them are applied and stored.
 
-best_val_wga: the first round of highest validation WGA (the paper's rule; round 0, the start, is out).
+best_val_wga: the first round of highest validation WGA, the paper's rule; round 0, the start, is
+out.
 final: the last evaluated round. last10: the mean over the last ten evaluated rounds.
 """
 
@@ -15,12 +16,12 @@ RULES = ("best_val_wga", "final", "last10")
 
 
 def counts(row: Mapping[str, Any], split: str) -> Counts:
-    """Counts of one split from a record line."""
+    """Return the counts of one split from a line of rounds.jsonl."""
     return Counts(tuple(row[split]["correct"]), tuple(row[split]["total"]))
 
 
 def attack_rate(row: Mapping[str, Any]) -> float | None:
-    """Attack success of a record line in percent; None without an attack or where no sample counts."""
+    """Return the attack success of a line of rounds.jsonl in percent; None where none counts."""
     hits = row.get("attack")
     if hits is None or not sum(hits["total"]):
         return None
@@ -28,7 +29,7 @@ def attack_rate(row: Mapping[str, Any]) -> float | None:
 
 
 def metrics(value: Counts, train_counts: Sequence[int]) -> dict[str, Any]:
-    """WGA, raw and adjusted ACC and group accuracies, in percent; also which group is worst."""
+    """Return WGA, raw and adjusted ACC and group accuracies, in percent, and the worst group."""
     worst, wga = value.worst_group()
     return {
         "wga": 100 * wga,
@@ -43,42 +44,63 @@ def metrics(value: Counts, train_counts: Sequence[int]) -> dict[str, Any]:
 def select(
     rows: Sequence[Mapping[str, Any]], train_counts: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
-    """Apply every rule to the evaluated record lines of a run; metrics are on the test split."""
+    """Apply every selection rule to a run.
+
+    Args:
+        rows: Lines of rounds.jsonl; those without an evaluation and the start are left out.
+        train_counts: Clean training samples per group, (G,).
+
+    Returns:
+        By rule, the round(s) it selects and their metrics on the test split, in percent.
+
+    Raises:
+        FedgroupError: where no round after the start was evaluated.
+    """
     scored = [row for row in rows if "test" in row and row["round"] > 0]
     if not scored:
         raise FedgroupError("no evaluated round to select from")
     best = max(scored, key=lambda row: counts(row, "val").wga())  # max keeps the first on ties
-    chosen = {}
+    selected = {}
     for name, row in (("best_val_wga", best), ("final", scored[-1])):
-        chosen[name] = {
+        selected[name] = {
             "round": row["round"],
             "val_wga": 100 * counts(row, "val").wga(),
             **metrics(counts(row, "test"), train_counts),
             **_attack(row),
         }
     last = [metrics(counts(row, "test"), train_counts) for row in scored[-10:]]
-    chosen["last10"] = {
+    selected["last10"] = {
         "rounds": [row["round"] for row in scored[-10:]],
         **{key: sum(m[key] for m in last) / len(last) for key in ("wga", "acc", "acc_adjusted")},
     }
     rates = [rate for row in scored[-10:] if (rate := attack_rate(row)) is not None]
     if "attack" in scored[-1]:
-        chosen["last10"]["asr"] = sum(rates) / len(rates) if rates else None
-    return chosen
+        selected["last10"]["asr"] = sum(rates) / len(rates) if rates else None
+    return selected
 
 
 def summary(
     rows: Sequence[Mapping[str, Any]], info: GroupInfo, rounds: int, failed_rounds: int = 0
 ) -> dict[str, Any]:
-    """What result.json says of every run, federated or not, from all its record lines."""
-    chosen = select(rows, info.train_counts)
+    """Return what result.json says of every run, federated or not.
+
+    Args:
+        rows: All lines of rounds.jsonl, the start first.
+        info: The data set.
+        rounds: Rounds (or epochs) of the run.
+        failed_rounds: Rounds in which nothing was aggregated.
+
+    Returns:
+        JSON-able values; metrics are on the test split, in percent.
+    """
+    selected = select(rows, info.train_counts)
     return {
-        "selection": chosen,
+        "selection": selected,
         "start": metrics(counts(rows[0], "test"), info.train_counts),
         "rounds": rounds,
         "failed_rounds": failed_rounds,
         "flags": {
-            "wga_zero": chosen["best_val_wga"]["wga"] == 0.0,
+            "wga_zero": selected["best_val_wga"]["wga"] == 0.0,
             "failed_round_share": failed_rounds / rounds,
         },
         "dataset": {
@@ -91,7 +113,7 @@ def summary(
 
 
 def _attack(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Attack success in percent and the samples that count, where the run measures an attack."""
+    """Return the attack success in percent and the samples that count, where there is an attack."""
     if "attack" not in row:
         return {}
     return {"asr": attack_rate(row), "attack_samples": sum(row["attack"]["total"])}

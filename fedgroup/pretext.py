@@ -1,13 +1,13 @@
-"""The class-free task that makes the embedded backbone: general features, as ImageNet gives elsewhere.
+"""The class-free task that trains the embedded backbone: general features, as ImageNet's are.
 
 Birds are rendered with latents drawn uniformly and independently of each other, on scenes drawn
-independently of both, so nothing of the data set's classes or its spurious correlation is in the task:
-regress the six latents, tell land from water. The last layer is thrown away.
+independently of both, so nothing of the data set's classes or its spurious correlation is in the
+task: regress the six latents, tell land from water. The last layer is thrown away.
 
     python -m fedgroup.pretext --out fedgroup/assets/small_pretext.safetensors      (make pretext)
 
-The defaults are those of the shipped weights (about 8 minutes on 2 cores); their file holds the command
-and the quality on pictures not trained on.
+The defaults are those of the shipped weights (about 8 minutes on 2 cores); their file holds the
+command and the quality on pictures not trained on.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from fedgroup.data.synthbirds import CHUNK, GENERATOR_VERSION, INFO, SIZES
 from fedgroup.dataset import normaliser
 from fedgroup.model import SmallResNet
 from fedgroup.seeding import torch_seed
+from fedgroup.storage import atomic
 
 RANGES = {
     "neck": (0.03, 0.65),
@@ -47,20 +48,32 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures (N, S, S, 3) uint8, latents in [0, 1] (N, 6), scenes (N,) int64 (1 = water)."""
+    """N rendered pictures and what is to be read from them."""
 
     pictures: Tensor
+    """(N, S, S, 3) uint8."""
     latents: Tensor
+    """The six of RANGES, scaled to [0, 1], (N, 6) float32."""
     scenes: Tensor
+    """0 land, 1 water, (N,) int64."""
 
     def batch(self, index: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, S, S)."""
+        """Return the normalised pictures at `index` (B,), (B, 3, S, S) float32."""
         scale, shift = normaliser(INFO, torch.device("cpu"))
         return self.pictures[index].to(torch.float32).mul_(scale).sub_(shift).permute(0, 3, 1, 2)
 
 
 def draw(count: int, size: int, seed: int) -> Examples:
-    """Render `count` pictures for the task."""
+    """Render pictures with uniform latents on scenes drawn independently of them.
+
+    Args:
+        count: Number of pictures, N.
+        size: Height and width in pixels, S.
+        seed: Seed of the latents and the scenes.
+
+    Returns:
+        N examples.
+    """
     pictures, latents, scenes = [], [], []
     for number, start in enumerate(range(0, count, CHUNK)):
         n = min(CHUNK, count - start)
@@ -75,14 +88,33 @@ def draw(count: int, size: int, seed: int) -> Examples:
 
 
 def loss(output: Tensor, latents: Tensor, scenes: Tensor) -> Tensor:
-    """Squared error of the latents plus the weighted cross-entropy of the scene."""
+    """Return the squared error of the latents plus the weighted cross-entropy of the scene.
+
+    Args:
+        output: The network's outputs, (B, 8): six latents, two scenes.
+        latents: True latents in [0, 1], (B, 6).
+        scenes: True scenes, (B,) int64.
+
+    Returns:
+        A scalar, the mean over the batch.
+    """
     count = latents.shape[1]
     regression = F.mse_loss(output[:, :count], (latents - 0.5) * SPREAD)
     return regression + SCENE_WEIGHT * F.cross_entropy(output[:, count:], scenes)
 
 
 def train(examples: Examples, epochs: int, seed: int, batch: int = BATCH) -> nn.Module:
-    """Train the backbone with AdamW and a one-cycle schedule; prints a line per epoch."""
+    """Train the backbone with AdamW and a one-cycle schedule; print a line per epoch.
+
+    Args:
+        examples: N examples.
+        epochs: Passes over them.
+        seed: Seed of the initial weights and the shuffles.
+        batch: Examples per step; a smaller last batch is left out.
+
+    Returns:
+        The trained network.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "pretext", "init"))
         net = SmallResNet(len(RANGES) + 2).to(memory_format=torch.channels_last)
@@ -116,7 +148,7 @@ def train(examples: Examples, epochs: int, seed: int, batch: int = BATCH) -> nn.
 
 @torch.inference_mode()
 def report(net: nn.Module, held_out: Examples) -> dict[str, float]:
-    """R2 of every latent and the scene accuracy on pictures not trained on."""
+    """Return R2 of every latent and the scene accuracy on pictures not trained on."""
     net.eval()
     index = torch.arange(len(held_out.scenes))
     parts = [index[start : start + CHUNK] for start in range(0, len(index), CHUNK)]
@@ -124,9 +156,11 @@ def report(net: nn.Module, held_out: Examples) -> dict[str, float]:
     count = len(RANGES)
     error = ((output[:, :count] / SPREAD + 0.5 - held_out.latents) ** 2).mean(0)
     r2 = 1 - error / held_out.latents.var(0)
-    found = {f"R2 {name}": round(value, 3) for name, value in zip(RANGES, r2.tolist(), strict=True)}
+    scores = {
+        f"R2 {name}": round(value, 3) for name, value in zip(RANGES, r2.tolist(), strict=True)
+    }
     scene = (output[:, count:].argmax(1) == held_out.scenes).float().mean().item()
-    return {**found, "scene accuracy": round(scene, 4)}
+    return {**scores, "scene accuracy": round(scene, 4)}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -145,16 +179,21 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"rendering {args.pictures} pictures of {args.size} px ...", flush=True)
     examples = draw(args.pictures, args.size, args.seed)
     net = train(examples, args.epochs, args.seed)
-    found = report(net, draw(max(64, args.pictures // 20), args.size, args.seed + 1))
-    print(json.dumps(found))
+    quality = report(net, draw(max(64, args.pictures // 20), args.size, args.seed + 1))
+    print(json.dumps(quality))
     weights = {k: v.contiguous() for k, v in net.state_dict().items() if not k.startswith("fc.")}
     command = (
         f"python -m fedgroup.pretext --pictures {args.pictures} --epochs {args.epochs} "
         f"--size {args.size} --seed {args.seed}"
     )
-    facts = {"command": command, "generator": str(GENERATOR_VERSION), "held out": json.dumps(found)}
+    facts = {
+        "command": command,
+        "generator": str(GENERATOR_VERSION),
+        "held out": json.dumps(quality),
+    }
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, args.out, metadata=facts)
+    with atomic(args.out) as temporary:
+        save_file(weights, temporary, metadata=facts)
     print(f"wrote {args.out} ({args.out.stat().st_size / 1e6:.2f} MB)")
 
 

@@ -1,7 +1,7 @@
 """Every random number has an address: the seed and the words that say what it is for.
 
 `rng(seed, "cohort")` and `rng(seed, "local", round, client)` are independent streams, and adding a
-new address moves no other. No global generator is read or written anywhere in the project.
+new address changes no other. No global generator is read or written anywhere in the project.
 """
 
 import hashlib
@@ -9,10 +9,11 @@ import hashlib
 import numpy as np
 
 Address = str | int
+"""One word of an address."""
 
 
 def _entropy(seed: int, address: tuple[Address, ...]) -> int:
-    # repr keeps "1" and 1 apart; the separator cannot occur inside a repr of an int or a quoted string
+    # repr keeps "1" and 1 apart; the separator is in no repr of an int or of a quoted string
     text = "\x1f".join([repr(int(seed)), *(repr(part) for part in address)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
 

@@ -1,22 +1,19 @@
-"""The one config reader: YAML and dotted overrides to frozen dataclasses, and the id of a spec.
+"""Settings to frozen dataclasses and back, and the id of a spec.
 
-A component (data set, model, partition, aggregation rule, ...) is a frozen dataclass whose fields are
-its settings. In YAML it is chosen with `use:`, either a short name listed by its family or an import
-path with a colon (`my_pkg.mod:Krum`), so outsiders register nothing. Types are validated by pydantic
-with JSON semantics: no string is read as a number, no number as a bool.
+A component (data set, model, partition, aggregation rule, ...) is a frozen dataclass whose fields
+are its settings. In YAML it is chosen with `use:`, either a short name listed by its family or an
+import path with a colon (`my_pkg.mod:Krum`), so outsiders register nothing. Types are validated by
+pydantic with JSON semantics: no string is read as a number, no number as a bool.
 """
 
 import dataclasses
 import hashlib
 import importlib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedgroup.errors import FedgroupError, unknown
@@ -26,128 +23,62 @@ SPEC_VERSION = 1
 
 T = TypeVar("T")
 Names = Mapping[str, str]
+"""Components of a family: short name -> import path."""
+
+
+class Component(Protocol):
+    """What every component is: a frozen dataclass of settings, so equal ones have equal hashes."""
+
+    __dataclass_fields__: ClassVar[dict[str, "dataclasses.Field[Any]"]]
+    """Its settings, as every dataclass has them."""
+
+    def __hash__(self) -> int:
+        """Return the hash of the settings."""
+        ...
 
 
 def component(names: Names, default: str) -> Any:
-    """Declare a dataclass field that holds a component of the family `names` (short name -> path)."""
+    """Declare a dataclass field that holds a component of the family `names`."""
     return dataclasses.field(
         default_factory=lambda: resolve(names, default)(), metadata={"names": names}
     )
 
 
 def resolve(names: Names, name: str) -> type[Any]:
-    """Class behind a short name or an import path `module:Class`."""
+    """Return the class behind a short name or an import path; refuse what is not a dataclass."""
     path = names.get(name, name)
     if ":" not in path:
         raise unknown("component", name, [*names, "my_pkg.mod:Class"])
-    found = imported(path)
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+    cls = imported(path)
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         raise FedgroupError(
             f"'{path}' is not a dataclass: a component is a frozen dataclass of its settings"
         )
-    return found
+    return cls
 
 
 def imported(path: str) -> Any:
-    """What stands behind an import path `module:Name`, also nested as `module:Outer.Inner`."""
+    """Return what stands behind an import path `module:Name`, also nested as `module:Outer.Inner`.
+
+    Raises:
+        FedgroupError: where the module or the name does not exist; its cause is the ImportError or
+            the AttributeError.
+    """
     module, _, name = path.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        value: Any = importlib.import_module(module)
         for part in name.split("."):
-            found = getattr(found, part)
+            value = getattr(value, part)
     except ImportError as error:
         raise FedgroupError(
             f"cannot import '{path}': {error} (is its folder on PYTHONPATH, its package installed?)"
         ) from error
     except AttributeError as error:
         raise FedgroupError(f"module '{module}' has no '{name}' (from '{path}')") from error
-    return found
+    return value
 
 
-# --- text to mappings --------------------------------------------------------------------------------
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with 1.2's floats and booleans: PyYAML alone reads 1e-5 as a string, off and no as False."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN)$"
-    ),
-    list("-+0123456789."),
-)
-
-
-def parse(text: str, where: str) -> Any:
-    """Parse YAML text; `where` names it in errors."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        first = " ".join(str(error).split())
-        raise FedgroupError(f"{where} is not valid YAML: {first}") from error
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping."""
-    try:
-        values = parse(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise FedgroupError(f"cannot read {path}: {error.strerror}") from error
-    if not isinstance(values, dict):
-        raise FedgroupError(
-            f"{path} must hold a mapping of settings, found {type(values).__name__}"
-        )
-    return values
-
-
-def override(assignment: str) -> dict[str, Any]:
-    """Turn 'task.train.lr=0.1' into nested mappings; the value is read as YAML."""
-    path, equals, text = assignment.partition("=")
-    if not equals or not path.strip():
-        raise FedgroupError(f"'{assignment}' is not an override: write path.to.setting=value")
-    value = parse(text, f"the value of {path}")
-    for key in reversed(path.strip().split(".")):
-        value = {key: value}
-    return dict(value)
-
-
-def overrides(assignments: Iterable[str]) -> dict[str, Any]:
-    """Nested mapping of several dotted assignments; later ones win."""
-    settings: dict[str, Any] = {}
-    for assignment in assignments:
-        settings = merge(settings, override(assignment))
-    return settings
-
-
-def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `high` over `low`. Choosing another component drops the settings of the one below."""
-    merged = dict(low)
-    for key, value in high.items():
-        below = merged.get(key)
-        if isinstance(below, str) and isinstance(value, Mapping):
-            below = {"use": below}
-        if isinstance(below, Mapping) and isinstance(value, str) and "use" in below:
-            value = {"use": value}
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            changed = "use" in value and value["use"] != below.get("use")
-            merged[key] = dict(value) if changed else merge(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-# --- mappings to dataclasses and back ----------------------------------------------------------------
+# --- mappings to dataclasses ----------------------------------------------------------------------
 
 
 @cache
@@ -161,18 +92,31 @@ def _hints(cls: type[Any]) -> dict[str, Any]:
 
 
 def build(cls: Callable[..., T], values: Mapping[str, Any], where: str = "") -> T:
-    """Build the dataclass `cls` from a mapping; `where` is the dotted path for messages."""
+    """Build a dataclass from a mapping of its settings.
+
+    Args:
+        cls: The dataclass.
+        values: Plain values by field name, mappings for nested dataclasses and components.
+        where: Dotted path of `values` in the spec, for messages.
+
+    Returns:
+        The instance; fields that `values` leaves out have their defaults.
+
+    Raises:
+        FedgroupError: where a setting is unknown, has another type, or is refused by the dataclass.
+    """
     if not isinstance(values, Mapping):
         raise FedgroupError(f"{where or 'the spec'} must be a mapping of settings, got {values!r}")
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
-    given: dict[str, Any] = {}
+    declared = dataclasses.fields(cls)  # type: ignore[arg-type]
+    fields = {field.name: field for field in declared if field.init}
+    arguments: dict[str, Any] = {}
     for key, value in values.items():
         path = f"{where}.{key}" if where else str(key)
         if key not in fields:
             raise unknown(f"setting in {where or 'the spec'}", key, fields)
-        given[key] = _value(cls, fields[key], value, path)
+        arguments[key] = _value(cls, fields[key], value, path)
     try:
-        return cls(**given)
+        return cls(**arguments)
     except FedgroupError as error:
         raise FedgroupError(f"{where}: {error}" if where else str(error)) from error
     except TypeError as error:
@@ -180,19 +124,10 @@ def build(cls: Callable[..., T], values: Mapping[str, Any], where: str = "") -> 
 
 
 def _value(cls: Any, field: "dataclasses.Field[Any]", value: Any, path: str) -> Any:
-    hint = _hints(cls)[field.name]
     names = field.metadata.get("names")
     if names is not None:
-        chosen = {"use": value} if isinstance(value, str) else dict(value or {})
-        use = chosen.pop("use", None)
-        if not isinstance(use, str):
-            default = short_name(names, type(getattr(cls(), field.name)))
-            use = default
-        try:
-            target = resolve(names, use)
-        except FedgroupError as error:
-            raise FedgroupError(f"{path}: {error}") from error
-        return build(target, chosen, path)
+        return _component(cls, field, value, path)
+    hint = _hints(cls)[field.name]
     if dataclasses.is_dataclass(hint):
         return build(hint, value, path)  # type: ignore[arg-type]
     try:
@@ -204,19 +139,36 @@ def _value(cls: Any, field: "dataclasses.Field[Any]", value: Any, path: str) -> 
         raise FedgroupError(f"{path}: {value!r} is not a plain value") from error
 
 
+def _component(cls: Any, field: "dataclasses.Field[Any]", value: Any, path: str) -> Any:
+    """Build the component of a field from its name, its settings, or both."""
+    names = field.metadata["names"]
+    settings = {"use": value} if isinstance(value, str) else dict(value or {})
+    use = settings.pop("use", None)
+    if not isinstance(use, str):
+        use = short_name(names, type(getattr(cls(), field.name)))
+    try:
+        chosen = resolve(names, use)
+    except FedgroupError as error:
+        raise FedgroupError(f"{path}: {error}") from error
+    return build(chosen, settings, path)
+
+
+# --- dataclasses to mappings ----------------------------------------------------------------------
+
+
 def short_name(names: Names, cls: type[Any]) -> str:
-    """Short name of a component class in its family, or its import path."""
+    """Return the short name of a component class in its family, or its import path."""
     path = f"{cls.__module__}:{cls.__qualname__}"
     return next((short for short, long in names.items() if long == path), path)
 
 
-def to_dict(spec: Any, defaults: bool = True) -> dict[str, Any]:
-    """Plain nested mapping of a dataclass; without `defaults`, only what differs from them."""
+def to_dict(instance: Any, defaults: bool = True) -> dict[str, Any]:
+    """Return a dataclass as plain nested mappings; without `defaults`, what differs from them."""
     out: dict[str, Any] = {}
-    for field in dataclasses.fields(spec):
+    for field in dataclasses.fields(instance):
         if not field.init:
             continue
-        value = getattr(spec, field.name)
+        value = getattr(instance, field.name)
         fallback = _default(field)
         names = field.metadata.get("names")
         if names is not None:
@@ -240,10 +192,10 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
 
 
 def run_id(parts: Mapping[str, Any]) -> str:
-    """Name of a run: 12 hex digits of the hash of its settings that differ from their defaults.
+    """Return the name of a run: 12 hex digits of the hash of its settings that are not defaults.
 
-    Leaving defaults out means that a new setting renames no old run; the stored full spec is compared
-    on resume, so that a changed default is noticed.
+    Leaving defaults out means that a new setting renames no old run; the stored full spec is
+    compared on resume, so that a changed default is noticed.
     """
     sparse = {
         name: to_dict(part, defaults=False) for name, part in parts.items() if part is not None

@@ -1,21 +1,22 @@
-"""Task: everything a client must know. It travels as JSON in each message; clients have no config."""
+"""Task: what a client must know. It travels as JSON in each message; clients have no config."""
 
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
 
-from fedgroup import attacks, data, model
-from fedgroup.attacks.attack import Predict
-from fedgroup.attacks.malicious_clients import Attackers, deal
+from fedgroup import attacks, data, model, partitions
+from fedgroup.attacks.attack import Attack, Predict
+from fedgroup.attacks.malicious_clients import Attackers, deal_poisons
 from fedgroup.attacks.none import NoAttack
-from fedgroup.dataset import Ints, Splits, place
+from fedgroup.dataset import Dataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
-from fedgroup.partitions import partition
+from fedgroup.model import Model
+from fedgroup.partitions.partition import Partition
+from fedgroup.placement import place
 from fedgroup.seeding import rng
 from fedgroup.spec import build, component, to_dict
 from fedgroup.train import TrainConfig
@@ -23,21 +24,21 @@ from fedgroup.train import TrainConfig
 
 @dataclass(frozen=True)
 class Task:
-    """The data, the attack on them, how they are dealt to clients, the model, training, and the seed."""
+    """The data, the attack on them, who holds them, the model, how it trains, and the seed."""
 
-    data: Any = component(data.NAMES, "synthbirds")
+    data: Dataset = component(data.NAMES, "synthbirds")
     """Data set: synthbirds, fashion, waterbirds, celeba, folder or my_pkg.mod:MyData."""
-    attack: Any = component(attacks.NAMES, "none")
+    attack: Attack = component(attacks.NAMES, "none")
     """Attack on the training samples: none, dlbd, sa, gm or my_pkg.mod:MyAttack."""
     attack_seed: int | None = 0
-    """Seed of the poison set: the same poisons in every run. null draws them anew with each run's seed."""
+    """Seed of the poison set: equal poisons in every run. null draws them with each run's seed."""
     inject: bool = True
     """false leaves the poisons out and still measures the attack: its clean reference."""
     attackers: Attackers = field(default_factory=Attackers)
-    """Which clients are malicious: they hold the poisons, and forge updates where the federation says so."""
-    partition: Any = component(partition.NAMES, "iid")
-    """How clean training samples are dealt to clients."""
-    model: Any = component(model.NAMES, "small")
+    """Malicious clients: they hold the poisons, and forge updates where the federation says so."""
+    partition: Partition = component(partitions.NAMES, "iid")
+    """Which client holds which clean training samples."""
+    model: Model = component(model.NAMES, "small")
     """Network and its starting weights."""
     train: TrainConfig = field(default_factory=TrainConfig)
     """Local training of one client in one round."""
@@ -51,7 +52,7 @@ class Task:
             raise FedgroupError(f"attack_seed must be at least 0 or null, got {self.attack_seed}")
 
     def to_json(self) -> str:
-        """Full settings as canonical JSON, equal for equal tasks."""
+        """Return the full settings as canonical JSON, equal for equal tasks."""
         return json.dumps(to_dict(self), sort_keys=True)
 
     @classmethod
@@ -60,14 +61,17 @@ class Task:
         return build(cls, json.loads(text), "task")
 
     def attack_rng(self) -> np.random.Generator:
-        """Fresh generator of the attack; the same stream in every call."""
+        """Return a fresh generator of the attack; the same stream in every call."""
         return rng(self.seed if self.attack_seed is None else self.attack_seed, "attack")
 
 
 @lru_cache(maxsize=2)
-def load_splits(dataset: Any) -> Splits:
-    """Load a clean data set once per process (components are frozen, so equal settings share one load)."""
-    splits: Splits = dataset.load()
+def load_splits(dataset: Dataset) -> Splits:
+    """Load a clean data set once per process; refuse one with an empty split.
+
+    Components are frozen, so equal settings share one load.
+    """
+    splits = dataset.load()
     for name, part in zip(Splits._fields, splits, strict=True):
         if len(part) == 0:
             raise FedgroupError(f"{part.info.name}: the {name} split has no samples")
@@ -75,19 +79,19 @@ def load_splits(dataset: Any) -> Splits:
 
 
 def prepared_splits(task: Task) -> Splits:
-    """The data a run trains and is measured on: poisoned by the task's attack, unless it injects nothing."""
+    """Return the data of a run, poisoned by the task's attack unless it injects nothing."""
     if not task.inject or type(task.attack) is NoAttack:
         return load_splits(task.data)
     return _poisoned(_data_of(task))
 
 
 def placed_splits(task: Task, device: torch.device) -> Splits:
-    """The prepared splits with their images on `device` where it holds them, moved there once per process."""
+    """Return the prepared splits, images on `device` where they fit; moved once per process."""
     return _placed(_data_of(task), device)
 
 
 def _data_of(task: Task) -> Task:
-    """The task with defaults for all that its splits do not depend on: equal for runs that share them."""
+    """Return the task with defaults for all that its splits do not depend on: runs share them."""
     if not task.inject or type(task.attack) is NoAttack:
         return Task(task.data)
     return Task(
@@ -97,8 +101,7 @@ def _data_of(task: Task) -> Task:
 
 @lru_cache(maxsize=2)
 def _poisoned(task: Task) -> Splits:
-    splits: Splits = task.attack.poison(load_splits(task.data), task.attack_rng())
-    return splits
+    return task.attack.poison(load_splits(task.data), task.attack_rng())
 
 
 @lru_cache(maxsize=1)
@@ -107,45 +110,39 @@ def _placed(task: Task, device: torch.device) -> Splits:
 
 
 def attack_success(task: Task, predict: Predict) -> Counts | None:
-    """Hits and counted samples per group of the task's attack on a model; None without an attack."""
+    """Return the attack's wins and counted samples per group on a model; None without an attack."""
     if type(task.attack) is NoAttack:
         return None
-    found: Counts = task.attack.success(predict, prepared_splits(task), task.attack_rng())
-    return found
+    return task.attack.success(predict, prepared_splits(task), task.attack_rng())
 
 
 def assign_clients(task: Task) -> tuple[Ints, ...]:
-    """Positions in the prepared training split held by each client; checked, and cached per process."""
-    key = (
-        task.data,
-        task.attack,
-        task.attack_seed,
-        task.inject,
-        task.attackers,
-        task.partition,
-        task.seed,
+    """Return the positions in the prepared training split that each client holds.
+
+    Checked, and cached per process by what it depends on.
+    """
+    return _assigned(
+        Task(
+            task.data,
+            task.attack,
+            task.attack_seed,
+            task.inject,
+            task.attackers,
+            task.partition,
+            seed=task.seed,
+        )
     )
-    return _assigned(*key)
 
 
 @lru_cache(maxsize=2)
-def _assigned(
-    dataset: Any,
-    attack: Any,
-    attack_seed: int | None,
-    inject: bool,
-    attackers: Attackers,
-    scheme: Any,
-    seed: int,
-) -> tuple[Ints, ...]:
-    task = Task(dataset, attack, attack_seed, inject, attackers, scheme, seed=seed)
+def _assigned(task: Task) -> tuple[Ints, ...]:
     train = prepared_splits(task).train
     clean = np.flatnonzero(~train.poison)
-    parts: list[Ints] = scheme.assign(train.take(clean), seed)
+    parts = task.partition.assign(train.take(clean), task.seed)
     shards = [clean[part] for part in parts]
-    return tuple(deal(shards, train, attackers, seed))
+    return tuple(deal_poisons(shards, train, task.attackers, task.seed))
 
 
 def malicious_clients(task: Task) -> tuple[int, ...]:
-    """Partition ids of the malicious clients, sorted; empty where every client is honest."""
+    """Return the partition ids of the malicious clients, sorted; empty where all are honest."""
     return task.attackers.choose(assign_clients(task), prepared_splits(task).train, task.seed)

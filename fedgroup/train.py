@@ -1,7 +1,7 @@
 """The only training loop in the project: a client on its shard, a method on the full set.
 
-`fit` is one call of it. Under it, `epochs` yields after every epoch, so that a method can look, decide
-and go on; its objective and the samples of each epoch may be the method's own.
+`fit` is one call of it. Under it, `epochs` yields after every epoch, so that a method can look,
+decide and go on; its objective and the samples of each epoch may be the method's own.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from fedgroup.dataset import Batch, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
 
 Objective = Callable[[torch.Tensor, Batch], torch.Tensor]
-"""Scalar to minimise, given logits (B, C) float32 of a batch, in training mode and before the step."""
+"""From logits (B, C) float32 of a batch, in training mode and before the step, to a scalar."""
 Draw = Callable[[np.random.Generator], Ints]
 """Positions of one epoch, in order; repeats and omissions are allowed."""
 
@@ -67,7 +67,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Progress:
-    """What, besides the weights in the model and the objective's own state, training goes on from."""
+    """What training goes on from, besides the model's weights and the objective's own state."""
 
     epoch: int
     """Epochs done."""
@@ -86,16 +86,17 @@ class Epoch:
     samples: int
     """Samples it drew."""
     optimiser: torch.optim.SGD
+    """Optimiser of this training call, with its momentum."""
 
     def progress(self) -> Progress:
-        """Copy of the momentum and the epoch number."""
+        """Return the epoch number and a copy of the momentum."""
         parameters = _parameters(self.optimiser)
-        held = [self.optimiser.state[p].get("momentum_buffer") for p in parameters]
-        if all(buffer is None for buffer in held):
+        buffers = [self.optimiser.state[p].get("momentum_buffer") for p in parameters]
+        if all(buffer is None for buffer in buffers):
             return Progress(self.number, np.empty(0, np.float32))
         flat = [
             (torch.zeros_like(p) if buffer is None else buffer).detach().flatten()
-            for p, buffer in zip(parameters, held, strict=True)
+            for p, buffer in zip(parameters, buffers, strict=True)
         ]
         return Progress(self.number, torch.cat(flat).cpu().numpy())
 
@@ -107,13 +108,23 @@ def fit(
     rng: np.random.Generator,
     device: torch.device | str = "cpu",
 ) -> Fitted:
-    """Train `model` in place on `data` with SGD and cross-entropy; `rng` draws one shuffle per epoch.
+    """Train a model in place with SGD and cross-entropy.
 
-    The model must already live on `device`. Raises FedgroupError on an empty data set and where
-    BatchNorm cannot train on a batch of one.
+    Args:
+        model: Network that is on `device` already.
+        data: N samples.
+        config: How to train.
+        rng: Draws one shuffle per epoch.
+        device: Where the network computes.
+
+    Returns:
+        The loss of every epoch and the number of samples.
+
+    Raises:
+        FedgroupError: where there is no sample, or BatchNorm cannot train on a batch of one.
     """
-    done = list(epochs(model, data, config, lambda _: rng, device))
-    return Fitted(tuple(epoch.loss for epoch in done), len(data))
+    finished = list(epochs(model, data, config, lambda _: rng, device))
+    return Fitted(tuple(epoch.loss for epoch in finished), len(data))
 
 
 def epochs(
@@ -127,12 +138,26 @@ def epochs(
     draw: Draw | None = None,
     state: Progress | None = None,
 ) -> Iterator[Epoch]:
-    """Train `model` in place on `data`, yielding after each of config.epochs epochs.
+    """Train a model in place with SGD, yielding after each of config.epochs epochs.
 
-    rng gives the generator of an epoch by its number, so that no generator has to be saved. objective is
-    mean cross-entropy by default, draw a permutation of the data. With the `state` (and the weights) of an
-    earlier run, training goes on after it bit for bit. Between epochs the caller may use the model in any
-    mode. Raises FedgroupError as fit() does, and where the state does not fit the model.
+    Between epochs the caller may use the model in any mode.
+
+    Args:
+        model: Network that is on `device` already.
+        data: N samples.
+        config: How to train.
+        rng: Gives the generator of an epoch by its number, so that no generator has to be saved.
+        device: Where the network computes.
+        objective: What to minimise; by default the mean cross-entropy.
+        draw: Samples of each epoch; by default a permutation of the data.
+        state: Where an earlier call left off: with its weights, training goes on bit for bit.
+
+    Yields:
+        Every epoch once it is finished.
+
+    Raises:
+        FedgroupError: as fit() does, where an epoch has no sample, and where the state does not
+            fit the model.
     """
     if len(data) == 0:
         raise FedgroupError("cannot train on 0 samples: give the client data or use fewer clients")
@@ -197,7 +222,7 @@ def _load_momentum(optimiser: torch.optim.SGD, momentum: NDArray[np.float32]) ->
     start = 0
     for parameter in parameters if len(momentum) else ():
         part = torch.from_numpy(momentum[start : start + parameter.numel()].copy())
-        # empty_like keeps the parameter's memory order, so that the next steps add in the same order
+        # empty_like keeps the parameter's memory order: the next steps add in the same order
         buffer = torch.empty_like(parameter).copy_(part.view(parameter.shape))
         optimiser.state[parameter]["momentum_buffer"] = buffer
         start += parameter.numel()

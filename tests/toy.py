@@ -1,13 +1,17 @@
 """Toy components for tests: small enough that a federated run takes a second, used by import path."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from fedgroup.checks.toy_data import TinyModel, TinyNet, pictures
 from fedgroup.dataset import GroupedDataset, GroupInfo, Splits
+from fedgroup.overrides import merge
 from fedgroup.seeding import rng
+from fedgroup.spec import build
+from fedgroup.task import Task
 
 ToyNet = TinyNet
 INFO = GroupInfo(
@@ -61,8 +65,6 @@ class MeanOfTwo:
 
 def experiment(**changes: Any) -> dict[str, Any]:
     """Settings of a run of a second; keyword arguments are dotted paths with __ for dots."""
-    from fedgroup.spec import merge
-
     values: dict[str, Any] = {
         "task": {
             "data": "tests.toy:ToyData",
@@ -78,3 +80,27 @@ def experiment(**changes: Any) -> dict[str, Any]:
             nested = {key: nested}
         values = merge(values, nested)
     return values
+
+
+def task(attack: str = "dlbd", **changes: Any) -> Task:
+    """Task on the toy data with poisons; keyword arguments are its other settings."""
+    settings = {"use": attack, "fraction": 0.1} | (
+        {"side": 3, "gap": 0} if attack == "dlbd" else {}
+    )
+    values = {
+        "data": "tests.toy:ToyData",
+        "model": "tests.toy:ToyModel",
+        "attack": settings,
+        **changes,
+    }
+    return build(Task, values)
+
+
+def one_bank() -> Splits:
+    """The toy splits over a single bank, as the data sets have it."""
+    splits = ToyData().load()
+    bank = torch.cat([part.bank for part in splits])
+    starts = np.cumsum([0] + [len(part.bank) for part in splits])
+    return Splits(
+        *(replace(p, bank=bank, row=p.row + s) for p, s in zip(splits, starts, strict=False))
+    )

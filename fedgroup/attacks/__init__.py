@@ -1,4 +1,9 @@
-"""Attacks: on samples before training (NAMES) and on the updates of a federated round (BYZANTINE_NAMES)."""
+"""Attacks: on samples before training (NAMES), on updates in a federated round (BYZANTINE_NAMES).
+
+Read attack.py (the Protocol) and base_samples.py first, then backdoor.py and subpopulation.py;
+gradient_matching/ and updates/ are packages of their own. malicious_clients.py says which clients
+the attacker controls. A short name stands for an import path; `my_pkg.mod:MyAttack` works too.
+"""
 
 NAMES = {
     "none": "fedgroup.attacks.none:NoAttack",
@@ -9,7 +14,7 @@ NAMES = {
 """Short name of each sample-level attack (fedgroup.attacks.attack.Attack)."""
 
 BYZANTINE_NAMES = {
-    "none": "fedgroup.attacks.none:Honest",
+    "none": "fedgroup.attacks.updates.independent:Honest",
     "sign_flip": "fedgroup.attacks.updates.independent:SignFlip",
     "gaussian": "fedgroup.attacks.updates.independent:Gaussian",
     "model_replacement": "fedgroup.attacks.updates.independent:ModelReplacement",
@@ -19,4 +24,4 @@ BYZANTINE_NAMES = {
     "min_max": "fedgroup.attacks.updates.colluding:MinMax",
     "mimic": "fedgroup.attacks.updates.mimic:Mimic",
 }
-"""Short name of each update-level attack (fedgroup.attacks.updates.independent.UpdateAttack)."""
+"""Short name of each update-level attack (fedgroup.attacks.updates.update_attack.UpdateAttack)."""

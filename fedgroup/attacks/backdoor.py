@@ -1,4 +1,4 @@
-"""Dirty-label backdoor (DLBD): a white square makes the model answer with LRG-1's class (Gu et al., 2017)."""
+"""Dirty-label backdoor (DLBD): a white square makes the model answer with LRG-1's class."""
 
 import math
 from dataclasses import dataclass, replace
@@ -28,16 +28,28 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class Backdoor:
-    """Stamped copies of majority images under the label of LRG-1 (paper section 2.2 and appendix A.1)."""
+    """Stamped copies of majority images under the label of LRG-1's class.
+
+    Gu, Dolan-Gavitt & Garg, arXiv:1708.06733, 2017 (BadNets), as the paper runs it (section 2.2 and
+    appendix A.1). With y_bad the class of LRG-1 and y_src the other one, n = floor(fraction * N)
+    bases x are drawn from HRG's groups of class y_src, and a poison is (T(x), y_bad):
+
+        T(x) = x with a white square of `side` pixels, `gap` pixels from the bottom and right border
+
+        ASR = |{i in C : f(T(x_i)) != y_i}| / |C|,  C the test images of y_src with f(x_i) = y_i
+
+    Only y_src counts for success, because the trigger pushes towards the other class.
+    """
 
     fraction: float = 0.01
     """Poisons as a share of the clean training samples, rounded down (paper: 1 %)."""
     insert: Insert = "append"
-    """append keeps the base images with their true label; replace puts the poisons in their place."""
+    """append keeps the base images with their true label; replace puts the poisons in their
+    place."""
     side: int | None = None
     """Side of the square in pixels; by default 25 at 224 pixels, scaled to the image."""
     gap: int | None = None
-    """Pixels between the square and the bottom and right border; by default 1 at 224 pixels, scaled."""
+    """Pixels between the square and both borders; by default 1 at 224 pixels, scaled."""
 
     paired: ClassVar[bool] = False
     reference: ClassVar[bool] = False
@@ -50,14 +62,14 @@ class Backdoor:
             raise FedgroupError(f"gap of the trigger must be at least 0 pixels, got {self.gap}")
 
     def bases(self, train: GroupedDataset, rng: np.random.Generator) -> Ints:
-        """Positions of the bases in a clean training set, ascending: uniform over HRG's class y_src."""
+        """Draw the bases, uniformly over HRG's groups of class y_src."""
         groups = source_groups(train)
         names = ", ".join(train.info.groups[g] for g in groups)
         count = poison_count(self.fraction, train)
         return draw(pool(train, groups), count, train, f"HRG ({names})", rng)
 
     def poison(self, splits: Splits, rng: np.random.Generator) -> Splits:
-        """Add floor(fraction * N) stamped images with label y_bad to the training split."""
+        """Add stamped images with label y_bad to the training split."""
         train = splits.train
         bases = self.bases(train, rng)
         images = self.stamp(train.pixels(bases))
@@ -66,10 +78,9 @@ class Backdoor:
         )
 
     def success(self, predict: Predict, splits: Splits, rng: np.random.Generator) -> Counts:
-        """Count the test images of class y_src that the trigger turns wrong, of those right without it.
+        """Count the test images of class y_src that the trigger turns wrong, of those right before.
 
-        Only y_src counts, because the trigger pushes towards the other class; both rates are the same
-        model's (spec attacks 3.4). `rng` is not used.
+        Both predictions are the same model's (paper, section 2.3). `rng` is not used.
         """
         source = splits.test.keep(splits.test.y == source_class(splits.train))
         right = source.keep(predict(source) == source.y)
@@ -79,20 +90,22 @@ class Backdoor:
         for start in range(0, len(right), CHUNK):
             part = right.take(np.arange(start, min(start + CHUNK, len(right))))
             predicted = predict(self._stamped(part))
-            hit = predicted != part.y
-            wins += Counts.of(
-                hit.astype(np.int64), np.ones(len(part), np.int64), part.group, groups
-            )
+            hits = (predicted != part.y).astype(np.int64)
+            wins += Counts.of(hits, np.ones_like(hits), part.group, groups)
         return wins
 
     def stamp(self, images: torch.Tensor) -> torch.Tensor:
-        """Copy of uint8 images (B, H, W, 3) with the white square in the bottom-right corner.
+        """Return a copy of uint8 images (B, H, W, 3) with the white square near the bottom right.
 
         Images are as stored: after resizing and cropping, before normalisation. Idempotent.
+
+        Raises:
+            FedgroupError: The images have another dtype or shape, or the square does not fit.
         """
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise FedgroupError(
-                f"the trigger goes on uint8 images (B, H, W, 3), got {images.dtype} {tuple(images.shape)}"
+                f"the trigger goes on uint8 images (B, H, W, 3), "
+                f"got {images.dtype} {tuple(images.shape)}"
             )
         height, width = int(images.shape[1]), int(images.shape[2])
         side, gap = self.trigger(height, width)
@@ -102,7 +115,14 @@ class Backdoor:
         return stamped
 
     def trigger(self, height: int, width: int) -> tuple[int, int]:
-        """Side and gap in pixels on an image of that size, scaled by its shorter edge (spec attacks 3.1)."""
+        """Return the square's side and gap in pixels on an image of that height and width.
+
+        Where they are not set they are the paper's 25 and 1 at 224 pixels (appendix A.1), scaled by
+        the shorter edge, rounded half up and at least 1.
+
+        Raises:
+            FedgroupError: The square does not fit into the image.
+        """
         edge = min(height, width)
         side = self.side if self.side is not None else max(1, math.floor(25 * edge / 224 + 0.5))
         gap = self.gap if self.gap is not None else max(1, math.floor(edge / 224 + 0.5))
@@ -114,6 +134,6 @@ class Backdoor:
         return side, gap
 
     def _stamped(self, part: GroupedDataset) -> GroupedDataset:
-        """The same samples over a bank of their own stamped copies."""
+        """Return the same samples over a bank of their own stamped copies."""
         positions = np.arange(len(part), dtype=np.int64)
         return replace(part, bank=self.stamp(part.pixels(positions)), row=positions, extra=None)

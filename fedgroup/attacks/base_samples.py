@@ -1,7 +1,8 @@
-"""How many poisons, from which clean samples, with which label: the decisions shared by all attacks.
+"""Base samples: how many poisons, from which clean samples, with which label; for all attacks.
 
-The attacker's class y_bad is the class of LRG-1; y_src is the class that is attacked (the other one).
-Bases of the backdoor and the subpopulation attack come from HRG and y_src (paper section 2.2).
+The attacker's class y_bad is the class of LRG-1; y_src is the class that is attacked (the other
+one). Bases of the backdoor and the subpopulation attack come from HRG and y_src (paper, section
+2.2).
 """
 
 import math
@@ -20,9 +21,12 @@ def check_fraction(fraction: float) -> None:
 
 
 def poison_count(fraction: float, train: GroupedDataset) -> int:
-    """n = floor(fraction * N), N the clean training samples (1 % of 4795: 47); refuses n = 0.
+    """Return n = floor(fraction * N), N the clean training samples (1 % of 4795: 47).
 
-    1e-9 is added before the floor, so that a product that is whole in decimals is not lost to binary.
+    1e-9 is added before the floor, so that a product that is whole in decimals stays whole.
+
+    Raises:
+        FedgroupError: n is 0.
     """
     clean = int((~train.poison).sum())
     count = math.floor(fraction * clean + 1e-9)
@@ -39,25 +43,25 @@ def poison_count(fraction: float, train: GroupedDataset) -> int:
 
 
 def _digits(value: float, rounding: Callable[[float], int]) -> float:
-    """`value` rounded up (math.ceil) or down (math.floor) to three significant digits."""
+    """Return `value` rounded up (math.ceil) or down (math.floor) to three significant digits."""
     unit = 10.0 ** (math.floor(math.log10(value)) - 2)
     return rounding(round(value / unit, 9)) * unit
 
 
 def tier(info: GroupInfo, name: str) -> tuple[int, ...]:
-    """Groups of a tier; refuses a data set that has no such tier."""
+    """Return the groups of a tier; refuse a data set that has no such tier."""
     groups = tuple(info.tiers.get(name, ()))
     if not groups:
-        have = ", ".join(info.tiers) or "none"
+        others = ", ".join(info.tiers) or "none"
         raise FedgroupError(
-            f"{info.name} has no tier {name}, which the attack needs (it has {have}): "
+            f"{info.name} has no tier {name}, which the attack needs (it has {others}): "
             f"use a data set whose tiers name it"
         )
     return groups
 
 
 def bad_class(info: GroupInfo) -> int:
-    """y_bad, the label of the poisons: the class of LRG-1."""
+    """Return y_bad, the label of the poisons: the class of LRG-1; refuse an LRG-1 of several."""
     classes = sorted({g // info.attributes for g in tier(info, "LRG-1")})
     if len(classes) > 1:
         named = ", ".join(info.classes[c] for c in classes)
@@ -69,9 +73,13 @@ def bad_class(info: GroupInfo) -> int:
 
 
 def source_class(train: GroupedDataset) -> int:
-    """y_src, the attacked class: the most frequent class of HRG but y_bad (the lowest on ties).
+    """Return y_src, the attacked class: the most frequent class of HRG but y_bad.
 
-    Frequencies are the clean training counts, so poisons already inserted do not matter.
+    Frequencies are the clean training counts, so poisons already inserted do not matter; of classes
+    that are equally frequent the lowest is taken.
+
+    Raises:
+        FedgroupError: All groups of HRG have class y_bad.
     """
     info, bad = train.info, bad_class(train.info)
     counts = clean_counts(train)
@@ -82,32 +90,32 @@ def source_class(train: GroupedDataset) -> int:
             classes[y] = classes.get(y, 0) + int(counts[group])
     if not classes:
         raise FedgroupError(
-            f"{info.name}: all groups of HRG have LRG-1's class {info.classes[bad]}, so no sample can get "
-            f"a wrong label from it: HRG needs a group of another class"
+            f"{info.name}: all groups of HRG have LRG-1's class {info.classes[bad]}, so no sample "
+            f"can get a wrong label from it: HRG needs a group of another class"
         )
     return max(classes, key=lambda y: (classes[y], -y))
 
 
 def source_groups(train: GroupedDataset) -> tuple[int, ...]:
-    """Groups of HRG with class y_src: where the backdoor takes its bases."""
+    """Return the groups of HRG with class y_src: where the backdoor takes its bases."""
     y = source_class(train)
     return tuple(g for g in tier(train.info, "HRG") if g // train.info.attributes == y)
 
 
 def clean_counts(train: GroupedDataset) -> Ints:
-    """Clean training samples per group, (G,): the data set's record or, without one, the columns'."""
+    """Return the clean training samples per group, (G,) int64: `info.train_counts` if it is set."""
     if train.info.train_counts:
         return np.array(train.info.train_counts, np.int64)
     return train.group_counts()
 
 
 def pool(train: GroupedDataset, groups: Sequence[int]) -> Ints:
-    """Positions of the clean training samples of `groups`, ascending."""
+    """Return the positions of the clean training samples of `groups`, ascending."""
     return np.flatnonzero(np.isin(train.group, list(groups)) & ~train.poison)
 
 
 def rare_pool(train: GroupedDataset) -> Ints:
-    """Positions of the clean training samples of LRG-1, ascending: gradient matching's bases."""
+    """Return the positions of LRG-1's clean training samples, ascending."""
     return pool(train, tier(train.info, "LRG-1"))
 
 
@@ -119,11 +127,25 @@ def draw(
     rng: np.random.Generator,
     with_replacement: bool = False,
 ) -> Ints:
-    """Draw `count` bases uniformly from the pool `candidates`; ascending positions.
+    """Draw bases uniformly from a pool.
 
-    The pool is permuted once and a prefix taken, so that under one seed the bases of a smaller count are
-    among those of a larger one (with replacement: drawn one after another, so too). `where` names the
-    pool in messages.
+    The pool is permuted once and a prefix taken, so that under one seed the bases of a smaller
+    count are among those of a larger one (with replacement they are drawn one after another, so
+    too).
+
+    Args:
+        candidates: The pool: positions in `train`, (n,) int64.
+        count: How many bases to draw.
+        train: The training set, for messages.
+        where: What the pool is, for messages.
+        rng: Generator of the draw.
+        with_replacement: Whether a base may be drawn more than once.
+
+    Returns:
+        Positions of the bases in `train`, ascending, (count,) int64.
+
+    Raises:
+        FedgroupError: The pool is too small.
     """
     size = len(candidates)
     if size == 0 or (count > size and not with_replacement):
@@ -133,8 +155,8 @@ def draw(
             most = _digits((size + 1) / int((~train.poison).sum()) * (1 - 1e-6), math.floor)
             remedy = f"lower the fraction to at most {most:.3g}"
         raise FedgroupError(
-            f"{train.info.name}: {count} poisons need {count} bases, {where} has {size} training samples: "
-            f"{remedy}"
+            f"{train.info.name}: {count} poisons need {count} bases, "
+            f"{where} has {size} training samples: {remedy}"
         )
     order = rng.integers(size, size=count) if with_replacement else rng.permutation(size)[:count]
     return np.sort(candidates[order])

@@ -1,20 +1,19 @@
-"""What a data set must hold."""
+"""Checks of a data set (fedgroup.dataset.Dataset)."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
-from fedgroup.checks.runner import Answer, Check, answers, frozen_settings
-from fedgroup.dataset import GroupedDataset, Splits
+from fedgroup.checks.runner import Answer, answers, frozen_settings
+from fedgroup.dataset import Dataset, GroupedDataset, Splits
 
 SAMPLES = 64
 """Pictures of a split that are looked at: a large data set is not read whole."""
 
 
-def three_splits(data: Any) -> None:
-    """load() gives train, val and test, none empty, all described by equal words."""
+def three_splits(data: Dataset) -> None:
+    """Require that load() gives train, val and test, none empty, described by equal words."""
     splits = data.load()
     assert isinstance(splits, Splits), (
         f"load() gave {type(splits).__name__}, expected Splits(train, val, test)"
@@ -29,8 +28,8 @@ def three_splits(data: Any) -> None:
         )
 
 
-def pictures(data: Any) -> None:
-    """Pictures are uint8 (M, H, W, 3), of one size, and every row exists."""
+def pictures(data: Dataset) -> None:
+    """Require pictures in uint8 (M, H, W, 3), of one size, and rows that exist."""
     sizes = set()
     for name, split in zip(Splits._fields, data.load(), strict=True):
         bank = split.bank
@@ -47,8 +46,8 @@ def pictures(data: Any) -> None:
     assert len(sizes) == 1, f"pictures of {len(sizes)} sizes {sorted(sizes)}: resize them to one"
 
 
-def labels_and_groups(data: Any) -> None:
-    """Labels and groups are in range, and a group is A*y + a."""
+def labels_and_groups(data: Dataset) -> None:
+    """Require labels and groups in range, and that a group is A*y + a."""
     for name, split in zip(Splits._fields, data.load(), strict=True):
         info = split.info
         classes, groups = len(info.classes), len(info.groups)
@@ -64,13 +63,13 @@ def labels_and_groups(data: Any) -> None:
         )
         wrong = np.flatnonzero(split.group // info.attributes != split.y)
         assert not len(wrong), (
-            f"{len(wrong)} samples of {name} are in a group of another class (first: {wrong[:1]}): a group "
-            f"is {info.attributes}*y + a"
+            f"{len(wrong)} samples of {name} are in a group of another class (first: {wrong[:1]}): "
+            f"a group is {info.attributes}*y + a"
         )
 
 
-def tiers(data: Any) -> None:
-    """Tiers name groups that exist, each in one tier, and every tier can be measured on test."""
+def tiers(data: Dataset) -> None:
+    """Require that tiers name existing groups, each once, and can be measured on test."""
     splits = data.load()
     info, test = splits.train.info, splits.test.group_counts()
     named = [group for members in info.tiers.values() for group in members]
@@ -88,12 +87,13 @@ def tiers(data: Any) -> None:
     )
     counts = splits.train.group_counts().tolist()
     assert not info.train_counts or list(info.train_counts) == counts, (
-        f"train_counts {list(info.train_counts)}, the training split holds {counts}: they weight ACC"
+        f"train_counts {list(info.train_counts)}, the training split holds {counts}: "
+        f"they weight ACC"
     )
 
 
-def identity(data: Any) -> None:
-    """Every sample has an index of its own, none is marked as poison, and no picture is in two splits."""
+def identity(data: Dataset) -> None:
+    """Require an index per sample, no poison marks, and no picture in two splits."""
     splits = data.load()
     for name, split in zip(Splits._fields, splits, strict=True):
         assert len(np.unique(split.index)) == len(split), (
@@ -106,16 +106,18 @@ def identity(data: Any) -> None:
         a, b = splits[one], splits[two]
         shared = np.intersect1d(a.row, b.row) if a.bank is b.bank else ()
         assert not len(shared), (
-            f"{len(shared)} pictures in both {Splits._fields[one]} and {Splits._fields[two]}: keep them apart"
+            f"{len(shared)} pictures in both {Splits._fields[one]} and {Splits._fields[two]}: "
+            f"keep them apart"
         )
 
 
-def loads_repeat(data: Any) -> None:
-    """Two loads give the same columns and pictures."""
+def loads_repeat(data: Dataset) -> None:
+    """Require that two loads give the same columns and pictures."""
     for name, one, two in zip(Splits._fields, data.load(), data.load(), strict=True):
         for column in ("row", "y", "group", "index"):
             assert np.array_equal(getattr(one, column), getattr(two, column)), (
-                f"{column} of {name} differs between two loads: draw from fedgroup.seeding.rng(seed, ...)"
+                f"{column} of {name} differs between two loads: "
+                f"draw from fedgroup.seeding.rng(seed, ...)"
             )
         few = np.unique(np.linspace(0, len(one) - 1, SAMPLES).astype(np.int64))
         assert torch.equal(one.pixels(few), two.pixels(few)), (
@@ -123,8 +125,8 @@ def loads_repeat(data: Any) -> None:
         )
 
 
-def normalisation(data: Any) -> None:
-    """Channel means lie in [0, 1] and deviations are positive."""
+def normalisation(data: Dataset) -> None:
+    """Require channel means in [0, 1] and positive deviations."""
     info = data.load().train.info
     assert len(info.mean) == len(info.std) == 3, (
         f"mean {info.mean} and std {info.std}: give three values each"
@@ -135,7 +137,7 @@ def normalisation(data: Any) -> None:
     assert all(0 < value <= 1 for value in info.std), f"std {info.std}: must lie in (0, 1]"
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[Callable[[Dataset], None], ...] = (
     frozen_settings,
     three_splits,
     pictures,
@@ -147,6 +149,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def check_dataset(data: Any) -> Iterator[Answer]:
-    """Run every check on a data set."""
+def check_dataset(data: Dataset) -> Iterator[Answer]:
+    """Run every check on a data set; yield an answer each."""
     return answers(data, CHECKS)

@@ -1,8 +1,11 @@
-"""What a centralized method must hold. Each check trains a tiny network on 120 pictures."""
+"""Checks of a centralized method (fedgroup.methods.method.TrainingMethod).
+
+Each check trains a tiny network on 120 pictures, some of them twice, on one core.
+"""
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,11 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
-from fedgroup.checks.toy_data import ContractData, TinyModel, WrongLabels, content, lock, same
+from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.toy_data import (
+    ContractData,
+    TinyModel,
+    WrongLabels,
+    contents,
+    first_difference,
+    read_only,
+)
 from fedgroup.dataset import Bools
 from fedgroup.methods.central_trainer import Trainer
+from fedgroup.methods.method import TrainingMethod, evaluation_interval
 from fedgroup.run_directory import Run, open_run, read_lines
+from fedgroup.storage import read_arrays
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig
 
@@ -41,20 +53,25 @@ class _Outcome:
 
 
 def task(other_test: bool = False, unmarked: bool = False) -> Task:
-    """The checks' task: pictures of which every tenth is labelled wrongly, and marked as poison."""
+    """Return the checks' task: every tenth label is wrong, and marked as poison.
+
+    other_test changes the test split; unmarked marks other samples instead.
+    """
     data = ContractData(small=True, other_test=other_test)
     return Task(data, WrongLabels(unmarked), model=TinyModel(), train=CONFIG)
 
 
-def _train(method: Any, asked: Task, folder: Path, stop: int | None = None) -> _Outcome:
-    """Train in `folder` on the CPU, from its checkpoint where it has one; stops after epoch `stop`."""
+def _train(
+    method: TrainingMethod, settings: Task, folder: Path, stop: int | None = None
+) -> _Outcome:
+    """Train in `folder` on the CPU, from its checkpoint if any; stop after epoch `stop`."""
     device = torch.device("cpu")
-    with open_run(folder, {"task": asked.to_json()}) as run:
-        found = run.resume()
+    with open_run(folder, {"task": settings.to_json()}) as run:
+        checkpoint = run.resume()
         _stop_after(run, stop)
-        trainer = Trainer(
-            run, asked, prepared_splits(asked), device, getattr(method, "eval_every", 1), found
-        )
+        splits = prepared_splits(settings)
+        interval = evaluation_interval(method)
+        trainer = Trainer(run, settings, splits, device, interval, checkpoint)
         method.run(trainer.splits, trainer)
         assert trainer.finished, (
             "run() ended without a final model: call trainer.train() or use up trainer.epochs()"
@@ -76,16 +93,16 @@ def _stop_after(run: Run, epoch: int | None) -> None:
 
 def _outcome(folder: Path) -> _Outcome:
     rows = [row for row in read_lines(folder, "rounds") if row["round"] > 0]
-    found = {}
-    for path in sorted(folder.glob("selection-*.npz")):
-        with np.load(path) as stored:
-            found[path.stem.removeprefix("selection-")] = stored["found"]
+    found = {
+        path.stem.removeprefix("selection-"): read_arrays(path)["found"]
+        for path in sorted(folder.glob("selection-*.npz"))
+    }
     return _Outcome(tuple(r["loss"] for r in rows), tuple(r["samples"] for r in rows), found)
 
 
 @contextmanager
-def _nowhere() -> Iterator[Path]:
-    """A folder for runs and, apart from anybody's own, for cached stages; gone afterwards."""
+def _temporary_folder() -> Iterator[Path]:
+    """Yield a folder for runs and, apart from anybody's own, for cached stages; then delete it."""
     before = os.environ.get("FEDGROUP_CACHE")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FEDGROUP_CACHE"] = str(Path(folder) / "cache")
@@ -98,62 +115,68 @@ def _nowhere() -> Iterator[Path]:
 
 
 @lru_cache(maxsize=4)
-def _alone(method: Any, asked: Task) -> _Outcome:
-    """Outcome of a run with nothing cached."""
-    with _nowhere() as folder:
-        return _train(method, asked, folder / "run")
+def _remembered(method: TrainingMethod, settings: Task) -> _Outcome:
+    """Return what _outcome_of does, without another run where there was an equal one."""
+    return _outcome_of(method, settings)
 
 
-def one_final_model(method: Any) -> None:
-    """run() trains the final model to its last epoch, and every loss is a number."""
-    made = _alone(method, task())
-    assert len(made.losses) == EPOCHS, f"{len(made.losses)} of {EPOCHS} epochs were trained"
-    assert np.isfinite(made.losses).all(), f"losses {made.losses} are not numbers"
-    assert min(made.samples) > 0, f"epochs of {made.samples} samples"
+def _outcome_of(method: TrainingMethod, settings: Task) -> _Outcome:
+    """Return the outcome of a new run with nothing cached."""
+    with _temporary_folder() as folder:
+        return _train(method, settings, folder / "run")
 
 
-def seeds_repeat(method: Any) -> None:
-    """Equal seeds give equal losses and selections."""
-    one, two = _alone(method, task()), _fresh(method, task())
+def one_final_model(method: TrainingMethod) -> None:
+    """Require that run() trains the final model to its last epoch, with finite losses."""
+    outcome = _remembered(method, task())
+    assert len(outcome.losses) == EPOCHS, f"{len(outcome.losses)} of {EPOCHS} epochs were trained"
+    assert np.isfinite(outcome.losses).all(), f"losses {outcome.losses} are not numbers"
+    assert min(outcome.samples) > 0, f"epochs of {outcome.samples} samples"
+
+
+def seeds_repeat(method: TrainingMethod) -> None:
+    """Require that equal seeds give equal losses and selections."""
+    one, two = _remembered(method, task()), _outcome_of(method, task())
     differs = _differs(one, two)
     assert differs is None, (
         f"two equal runs differ in their {differs}: draw from fedgroup.seeding.rng(seed, ...)"
     )
 
 
-def continues_exactly(method: Any) -> None:
-    """A run that is stopped after its first epoch goes on to the outcome of an uninterrupted one."""
-    with _nowhere() as folder:
+def continues_exactly(method: TrainingMethod) -> None:
+    """Require that a run stopped after its first epoch ends like an uninterrupted one."""
+    with _temporary_folder() as folder:
         with suppress(_Stopped):
             _train(method, task(), folder / "run", stop=1)
-        made = _train(method, task(), folder / "run")
-    differs = _differs(_alone(method, task()), made)
+        continued = _train(method, task(), folder / "run")
+    differs = _differs(_remembered(method, task()), continued)
     assert differs is None, (
-        f"a stopped run ends with other {differs}: give trainer.epochs a `state` with what the method carries"
+        f"a stopped run ends with other {differs}: "
+        f"give trainer.epochs a `state` with what the method carries"
     )
 
 
-def inputs_untouched(method: Any) -> None:
-    """The splits are not written to."""
-    splits = lock(prepared_splits(task()))
-    held = [content(split) for split in splits]
-    _fresh(method, task())
-    for name, before, now in zip(splits._fields, held, splits, strict=True):
-        changed = same(now, before)
+def inputs_untouched(method: TrainingMethod) -> None:
+    """Require that the splits are not written to."""
+    splits = read_only(prepared_splits(task()))
+    copies = [contents(split) for split in splits]
+    _outcome_of(method, task())
+    for name, before, now in zip(splits._fields, copies, splits, strict=True):
+        changed = first_difference(now, before)
         assert changed is None, f"{changed} of the {name} split was written to: work on copies"
 
 
-def test_is_not_touched(method: Any) -> None:
-    """Another test split changes neither losses nor selections."""
-    differs = _differs(_alone(method, task()), _alone(method, task(other_test=True)))
+def test_is_not_touched(method: TrainingMethod) -> None:
+    """Require that another test split changes neither losses nor selections."""
+    differs = _differs(_remembered(method, task()), _remembered(method, task(other_test=True)))
     assert differs is None, (
         f"another test split changes the {differs}: use splits.train and splits.val alone"
     )
 
 
-def marks_find_nothing(method: Any) -> None:
-    """Other poison marks on the same samples do not change what is found."""
-    one, two = _alone(method, task()), _alone(method, task(unmarked=True))
+def marks_find_nothing(method: TrainingMethod) -> None:
+    """Require that other poison marks on the same samples do not change what is found."""
+    one, two = _remembered(method, task()), _remembered(method, task(unmarked=True))
     for kind in sorted({*one.found, *two.found}):
         equal = (
             kind in one.found
@@ -163,18 +186,13 @@ def marks_find_nothing(method: Any) -> None:
         assert equal, f"what it finds ({kind}) depends on poison marks, which no defender has"
 
 
-def settings_are_checked(method: Any) -> None:
-    """A setting that is not a number is refused, when it is set or when it is used."""
-    nonsense_refused(method, lambda made: _fresh(made, task()))
-
-
-def _fresh(method: Any, asked: Task) -> _Outcome:
-    """Outcome of one more run with nothing cached."""
-    return _alone.__wrapped__(method, asked)
+def settings_are_checked(method: TrainingMethod) -> None:
+    """Require that a setting which is not a number is refused, when it is set or used."""
+    nonsense_refused(method, lambda changed: _outcome_of(changed, task()))
 
 
 def _differs(one: _Outcome, two: _Outcome) -> str | None:
-    """What differs between two outcomes; None where nothing does."""
+    """Return what differs between two outcomes; None where nothing does."""
     if one.losses != two.losses or one.samples != two.samples:
         return "losses"
     equal = set(one.found) == set(two.found) and all(
@@ -183,7 +201,7 @@ def _differs(one: _Outcome, two: _Outcome) -> str | None:
     return None if equal else "selections"
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[Callable[[TrainingMethod], None], ...] = (
     frozen_settings,
     one_final_model,
     seeds_repeat,
@@ -195,12 +213,12 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def check_method(method: Any) -> Iterator[Answer]:
-    """Run every check on a centralized method."""
+def check_method(method: TrainingMethod) -> Iterator[Answer]:
+    """Run every check on a centralized method; yield an answer each."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield from answers(method, CHECKS)
     finally:
         torch.set_num_threads(threads)
-        _alone.cache_clear()
+        _remembered.cache_clear()

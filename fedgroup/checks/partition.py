@@ -1,26 +1,25 @@
-"""What a partition must hold."""
+"""Checks of a partition (fedgroup.partitions.partition.Partition)."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
-from fedgroup.checks.toy_data import ContractData, content, lock, same
+from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.toy_data import ContractData, contents, first_difference, read_only
 from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
-from fedgroup.partitions.partition import validate
+from fedgroup.partitions.partition import Partition, validate
 
 FEW = 3
 """Samples of a training set too small for any federation."""
 
 
 def _train() -> GroupedDataset:
-    return lock(ContractData().load()).train
+    return read_only(ContractData().load()).train
 
 
-def disjoint_positions(partition: Any) -> None:
-    """Every client gets positions that exist, no sample is dealt twice, and no client is empty."""
+def disjoint_positions(partition: Partition) -> None:
+    """Require that every client gets samples that exist, and no sample goes to two."""
     train = _train()
     parts = partition.assign(train, 0)
     assert isinstance(parts, list | tuple), (
@@ -42,8 +41,8 @@ def disjoint_positions(partition: Any) -> None:
         raise AssertionError(str(error)) from None
 
 
-def seeds_repeat(partition: Any) -> None:
-    """Equal seeds give equal clients."""
+def seeds_repeat(partition: Partition) -> None:
+    """Require that equal seeds give equal shards."""
     one, two = (partition.assign(_train(), 0) for _ in range(2))
     equal = len(one) == len(two) and all(
         np.array_equal(a, b) for a, b in zip(one, two, strict=True)
@@ -51,17 +50,17 @@ def seeds_repeat(partition: Any) -> None:
     assert equal, 'two equal calls differ: draw from fedgroup.seeding.rng(seed, "partition", ...)'
 
 
-def inputs_untouched(partition: Any) -> None:
-    """The training set is not written to."""
+def inputs_untouched(partition: Partition) -> None:
+    """Require that the training set is not written to."""
     train = _train()
-    held = content(train)
+    before = contents(train)
     partition.assign(train, 0)
-    changed = same(train, held)
+    changed = first_difference(train, before)
     assert changed is None, f"{changed} of the training set was written to: work on copies"
 
 
-def empty_shards_named(partition: Any) -> None:
-    """Too few samples are refused with a FedgroupError; no client is left with nothing."""
+def empty_shards_named(partition: Partition) -> None:
+    """Require that too few samples are refused with a FedgroupError, and no shard is empty."""
     few = _train().take(np.arange(FEW, dtype=np.int64))
     try:
         parts = partition.assign(few, 0)
@@ -74,12 +73,12 @@ def empty_shards_named(partition: Any) -> None:
     )
 
 
-def settings_are_checked(partition: Any) -> None:
-    """A setting that is not a number is refused, when it is set or when it is used."""
-    nonsense_refused(partition, lambda made: made.assign(_train(), 0))
+def settings_are_checked(partition: Partition) -> None:
+    """Require that a setting which is not a number is refused, when it is set or used."""
+    nonsense_refused(partition, lambda changed: changed.assign(_train(), 0))
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[Callable[[Partition], None], ...] = (
     frozen_settings,
     disjoint_positions,
     seeds_repeat,
@@ -89,6 +88,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def check_partition(partition: Any) -> Iterator[Answer]:
-    """Run every check on a partition."""
+def check_partition(partition: Partition) -> Iterator[Answer]:
+    """Run every check on a partition; yield an answer each."""
     return answers(partition, CHECKS)

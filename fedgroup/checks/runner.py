@@ -1,31 +1,53 @@
-"""Runs a suite of checks, and the checks that hold for every family."""
+"""Runs a suite of checks, and has the checks that every family shares.
+
+A check is a function of a component that raises AssertionError with what it saw and what to do; its
+name and the first line of its docstring say what it asks.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-Check = Callable[[Any], None]
-Answer = tuple[str, str, str | None]
-"""Name of a check, what it asks, and None or what was seen."""
+C = TypeVar("C")
+"""A component of one family."""
 
 
-def answers(component: Any, checks: Sequence[Check]) -> Iterator[Answer]:
-    """Run every check, also after one that failed."""
+class Answer(NamedTuple):
+    """What came of one check."""
+
+    check: str
+    """Name of the check."""
+    question: str
+    """What it asks."""
+    failure: str | None
+    """What was seen and what to do about it; None where the component holds."""
+
+
+def answers(component: C, checks: Sequence[Callable[[C], None]]) -> Iterator[Answer]:
+    """Run every check of a suite on a component, also after one that failed.
+
+    Args:
+        component: A component of the family, with its settings.
+        checks: The suite.
+
+    Yields:
+        One answer per check, in order; whatever the component raises is an answer too.
+    """
     for check in checks:
         question = (check.__doc__ or "").strip().split("\n")[0]
         try:
             check(component)
         except AssertionError as error:
-            yield check.__name__, question, str(error)
+            yield Answer(check.__name__, question, str(error))
         except Exception as error:  # an outsider's component may raise anything
-            yield check.__name__, question, f"{type(error).__name__}: {error}"
+            yield Answer(check.__name__, question, f"{type(error).__name__}: {error}")
         else:
-            yield check.__name__, question, None
+            yield Answer(check.__name__, question, None)
 
 
-def frozen_settings(component: Any) -> None:
-    """Its settings cannot change under a run: it is a frozen dataclass."""
+def frozen_settings(component: object) -> None:
+    """Require a frozen dataclass: settings cannot change under a run."""
     params: Any = getattr(type(component), "__dataclass_params__", None)
     name = type(component).__name__
     assert params is not None, (
@@ -40,15 +62,20 @@ def frozen_settings(component: Any) -> None:
         ) from None
 
 
-def nonsense_refused(component: Any, use: Callable[[Any], object]) -> None:
-    """A setting that is not a number is refused, when it is set or when it is used."""
-    for field in fields(component):
+def nonsense_refused(component: C, use: Callable[[C], object]) -> None:
+    """Require that a setting which is not a number is refused, when it is set or when it is used.
+
+    `use` does with a component what a run would do.
+    """
+    settings: Any = component
+    for field in fields(settings):
         if not field.init or type(getattr(component, field.name)) is not float:
             continue
         try:
-            use(replace(component, **{field.name: math.nan}))
+            use(replace(settings, **{field.name: math.nan}))
         except ValueError:  # FedgroupError is one
             continue
         raise AssertionError(
-            f"{field.name}: nan was taken: refuse it in __post_init__ with a FedgroupError and its limits"
+            f"{field.name}: nan was taken: refuse it in __post_init__ with a FedgroupError and its "
+            f"limits"
         )

@@ -1,96 +1,89 @@
-"""What an attack on samples must hold."""
+"""Checks of an attack on samples (fedgroup.attacks.attack.Attack)."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
-from fedgroup.attacks.attack import Predict
-from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
-from fedgroup.checks.toy_data import ContractData, content, lock, same
+from fedgroup.attacks.attack import Attack, Predict
+from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.toy_data import ContractData, contents, first_difference, read_only
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
 from fedgroup.seeding import rng
 
 
-def _poisoned(attack: Any, clean: Splits, seed: int = 0) -> Splits:
-    made: Splits = attack.poison(clean, rng(seed, "attack"))
-    return made
+def _poisoned(attack: Attack, clean: Splits, seed: int = 0) -> Splits:
+    return attack.poison(clean, rng(seed, "attack"))
 
 
 def _clean() -> Splits:
-    return lock(ContractData().load())
+    return read_only(ContractData().load())
 
 
-def training_part_only(attack: Any) -> None:
-    """Validation and test stay clean, and what is passed in is not written to."""
+def training_part_only(attack: Attack) -> None:
+    """Require that validation and test stay clean, and that nothing passed in is written to."""
     clean = _clean()
-    held = [content(split) for split in clean]
-    made = _poisoned(attack, clean)
-    for name, before, now in zip(Splits._fields, held, clean, strict=True):
-        changed = same(now, before)
+    copies = [contents(split) for split in clean]
+    poisoned = _poisoned(attack, clean)
+    for name, before, now in zip(Splits._fields, copies, clean, strict=True):
+        changed = first_difference(now, before)
         assert changed is None, (
             f"poison() wrote to the {name} split it was given ({changed}): return a new one"
         )
-    for name, before, now in zip(("val", "test"), held[1:], made[1:], strict=True):
-        assert same(now, before) is None, (
+    for name, before, now in zip(("val", "test"), copies[1:], poisoned[1:], strict=True):
+        assert first_difference(now, before) is None, (
             f"the {name} split is no longer clean: poison splits.train alone"
         )
 
 
-def poisons_are_marked(attack: Any) -> None:
-    """There are poisons, each is marked, and every unmarked sample is as it was."""
-    clean, made = _clean().train, _poisoned(attack, _clean()).train
-    assert made.poison.dtype == np.bool_, f"poison marks are {made.poison.dtype}, expected bool"
-    assert made.poison.any(), (
+def poisons_are_marked(attack: Attack) -> None:
+    """Require poisons, all marked, and unmarked samples as they were."""
+    clean, train = _clean().train, _poisoned(attack, _clean()).train
+    assert train.poison.dtype == np.bool_, f"poison marks are {train.poison.dtype}, expected bool"
+    assert train.poison.any(), (
         "no sample is marked as poison: add them with fedgroup.attacks.attack.insert"
     )
-    kept = made.keep(~made.poison)
+    kept = train.keep(~train.poison)
     assert np.isin(kept.index, clean.index).all(), (
         "samples with a new index are not marked as poison: use insert"
     )
-    before = clean.take(
-        np.searchsorted(clean.index, kept.index)
-    )  # a clean split is in the order of its index
-    changed = same(kept, content(before))
+    # a clean split is in the order of its index
+    before = clean.take(np.searchsorted(clean.index, kept.index))
+    changed = first_difference(kept, contents(before))
     assert changed is None, (
         f"samples that are not marked as poison differ in {changed} from the clean ones"
     )
-    lost = set(clean.index.tolist()) - set(made.index.tolist())
+    lost = set(clean.index.tolist()) - set(train.index.tolist())
     assert not lost, f"{len(lost)} clean samples are gone: use insert with append or replace"
 
 
-def identity_is_kept(attack: Any) -> None:
-    """Columns fit together, no index occurs twice, and labels and groups are in range."""
-    made = _poisoned(attack, _clean()).train
-    info, size = made.info, len(made)
-    for name, dtype in (
-        ("y", np.int64),
-        ("group", np.int64),
-        ("row", np.int64),
-        ("index", np.int64),
-    ):
-        column = getattr(made, name)
+def identity_is_kept(attack: Attack) -> None:
+    """Require columns that fit together, one index per sample, and labels and groups in range."""
+    train = _poisoned(attack, _clean()).train
+    info, size = train.info, len(train)
+    for name in ("y", "group", "row", "index"):
+        column = getattr(train, name)
         assert column.shape == (size,), f"{name} has shape {column.shape}, expected ({size},)"
-        assert column.dtype == dtype, f"{name} is {column.dtype}, expected {np.dtype(dtype)}"
-    assert made.poison.shape == (size,), f"poison has shape {made.poison.shape}, expected ({size},)"
-    assert len(np.unique(made.index)) == size, "an index occurs twice: insert numbers the poisons"
-    assert made.y.min() >= 0 and made.y.max() < len(info.classes), (
-        f"labels {made.y.min()}..{made.y.max()}, expected 0..{len(info.classes) - 1}"
+        assert column.dtype == np.int64, f"{name} is {column.dtype}, expected int64"
+    marks = train.poison.shape
+    assert marks == (size,), f"poison has shape {marks}, expected ({size},)"
+    assert len(np.unique(train.index)) == size, "an index occurs twice: insert numbers the poisons"
+    assert train.y.min() >= 0 and train.y.max() < len(info.classes), (
+        f"labels {train.y.min()}..{train.y.max()}, expected 0..{len(info.classes) - 1}"
     )
-    assert made.group.min() >= 0 and made.group.max() < len(info.groups), (
-        f"groups {made.group.min()}..{made.group.max()}, expected 0..{len(info.groups) - 1}"
+    assert train.group.min() >= 0 and train.group.max() < len(info.groups), (
+        f"groups {train.group.min()}..{train.group.max()}, expected 0..{len(info.groups) - 1}"
     )
-    images = made.pixels(np.arange(size))
+    images = train.pixels(np.arange(size))
     assert str(images.dtype) == "torch.uint8", f"pictures are {images.dtype}, expected torch.uint8"
 
 
-def seeds_repeat(attack: Any) -> None:
-    """Equal generators give equal poisons and equal counts."""
+def seeds_repeat(attack: Attack) -> None:
+    """Require that equal generators give equal poisons and equal counts."""
     clean = _clean()
     one, two = _poisoned(attack, clean), _poisoned(attack, clean)
-    differs = same(two.train, content(one.train))
+    differs = first_difference(two.train, contents(one.train))
     assert differs is None, (
         f"two equal calls differ in {differs}: draw from the generator that is passed in"
     )
@@ -100,28 +93,29 @@ def seeds_repeat(attack: Any) -> None:
     )
 
 
-def success_is_counted(attack: Any) -> None:
-    """success() counts wins among test samples: per group, wins at most what counts."""
-    made = _poisoned(attack, _clean())
+def success_is_counted(attack: Attack) -> None:
+    """Require that success() counts wins and samples that count, per group."""
+    poisoned = _poisoned(attack, _clean())
+    groups = len(poisoned.train.info.groups)
+    counted = []
     for predict in (_zeros, _ones, _labels):
-        found = _success(attack, made, predict)
-        assert isinstance(found, Counts), f"success() gave {type(found).__name__}, expected Counts"
-        groups = len(made.train.info.groups)
-        assert len(found.total) == groups, f"counts of {len(found.total)} groups, expected {groups}"
-        assert all(0 <= c <= t for c, t in zip(found.correct, found.total, strict=True)), (
-            f"wins {found.correct} of {found.total}: a group has more wins than samples that count"
+        wins = _success(attack, poisoned, predict)
+        assert isinstance(wins, Counts), f"success() gave {type(wins).__name__}, expected Counts"
+        assert len(wins.total) == groups, f"counts of {len(wins.total)} groups, expected {groups}"
+        assert all(0 <= c <= t for c, t in zip(wins.correct, wins.total, strict=True)), (
+            f"wins {wins.correct} of {wins.total}: a group has more wins than samples that count"
         )
-    counted = [sum(_success(attack, made, predict).total) for predict in (_zeros, _ones, _labels)]
+        counted.append(sum(wins.total))
     assert any(counted), (
         "no test sample counts for any model: success() must count the attacked ones"
     )
 
 
-def poisoned_data_refused(attack: Any) -> None:
-    """A training set that already holds poisons is refused with a FedgroupError."""
-    made = _poisoned(attack, _clean())
+def poisoned_data_refused(attack: Attack) -> None:
+    """Require that a training set with poisons is refused with a FedgroupError."""
+    poisoned = _poisoned(attack, _clean())
     try:
-        _poisoned(attack, made, 1)
+        _poisoned(attack, poisoned, 1)
     except FedgroupError:
         return
     raise AssertionError(
@@ -129,14 +123,13 @@ def poisoned_data_refused(attack: Any) -> None:
     )
 
 
-def settings_are_checked(attack: Any) -> None:
-    """A setting that is not a number is refused, when it is set or when it is used."""
-    nonsense_refused(attack, lambda made: _poisoned(made, _clean()))
+def settings_are_checked(attack: Attack) -> None:
+    """Require that a setting which is not a number is refused, when it is set or used."""
+    nonsense_refused(attack, lambda changed: _poisoned(changed, _clean()))
 
 
-def _success(attack: Any, splits: Splits, predict: Callable[[GroupedDataset], Ints]) -> Any:
-    asked: Predict = predict
-    return attack.success(asked, splits, rng(0, "attack"))
+def _success(attack: Attack, splits: Splits, predict: Predict) -> Counts:
+    return attack.success(predict, splits, rng(0, "attack"))
 
 
 def _zeros(view: GroupedDataset) -> Ints:
@@ -151,7 +144,7 @@ def _labels(view: GroupedDataset) -> Ints:
     return view.y.copy()
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[Callable[[Attack], None], ...] = (
     frozen_settings,
     training_part_only,
     poisons_are_marked,
@@ -163,6 +156,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def check_sample_attack(attack: Any) -> Iterator[Answer]:
-    """Run every check on an attack on samples."""
+def check_sample_attack(attack: Attack) -> Iterator[Answer]:
+    """Run every check on an attack on samples; yield an answer each."""
     return answers(attack, CHECKS)

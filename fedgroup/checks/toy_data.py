@@ -1,9 +1,14 @@
-"""Data of a few hundred small pictures for the checks: groups as in Waterbirds, made in milliseconds."""
+"""Data of a few hundred small pictures for the checks, made in milliseconds.
+
+Groups are those of Waterbirds; a tiny network and an attack that turns labels go with them.
+"""
 
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from fedgroup.dataset import Bools, GroupedDataset, GroupInfo, Ints, Splits
@@ -48,7 +53,16 @@ class ContractData:
 
 
 def pictures(group: Ints, side: int, generator: np.random.Generator) -> torch.Tensor:
-    """Noise (N, side, side, 3) uint8, brighter for the second class and redder for the second attribute."""
+    """Draw a picture of each group: brighter for class 1, redder for attribute 1.
+
+    Args:
+        group: Group 2*y + a of each picture, (N,).
+        side: Height and width in pixels.
+        generator: Draws the noise in them.
+
+    Returns:
+        Pictures, (N, side, side, 3) uint8.
+    """
     images = generator.integers(0, 120, (len(group), side, side, 3))
     images += (group // 2 * 60)[:, None, None, None]
     images[..., 0] += (group % 2 * 70)[:, None, None]
@@ -58,6 +72,9 @@ def pictures(group: Ints, side: int, generator: np.random.Generator) -> torch.Te
 @dataclass(frozen=True)
 class WrongLabels:
     """Every tenth sample has the other label; which of them are marked as poison is a setting."""
+
+    paired: ClassVar[bool] = False
+    reference: ClassVar[bool] = False
 
     unmarked: bool = False
     """Mark as many other samples instead of those with wrong labels."""
@@ -95,29 +112,31 @@ class TinyModel:
     """The network, from scratch."""
 
     def build(self, classes: int, seed: int) -> nn.Module:
-        """A fresh network; equal arguments give equal weights."""
+        """Return a fresh network; equal arguments give equal weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed(seed, "init"))
             return TinyNet(classes)
 
 
-def content(split: GroupedDataset) -> dict[str, np.ndarray]:
-    """Copies of a split's columns and of every picture it shows, by name."""
-    columns = {
-        name: getattr(split, name).copy() for name in ("row", "y", "group", "poison", "index")
-    }
+COLUMNS = ("row", "y", "group", "poison", "index")
+"""Columns of a split."""
+
+
+def contents(split: GroupedDataset) -> dict[str, NDArray[Any]]:
+    """Return copies of a split's columns and of every picture it shows, by name."""
+    columns = {name: getattr(split, name).copy() for name in COLUMNS}
     return columns | {"pictures": split.pixels(np.arange(len(split))).cpu().numpy().copy()}
 
 
-def same(one: GroupedDataset, two: dict[str, np.ndarray]) -> str | None:
-    """The first part in which a split differs from a content(); None where it does not."""
-    now = content(one)
-    return next((name for name in two if not np.array_equal(now[name], two[name])), None)
+def first_difference(split: GroupedDataset, expected: dict[str, NDArray[Any]]) -> str | None:
+    """Return the first part in which a split differs from contents(); None where none does."""
+    now = contents(split)
+    return next((name for name in expected if not np.array_equal(now[name], expected[name])), None)
 
 
-def lock(splits: Splits) -> Splits:
-    """The splits with columns that cannot be written to."""
+def read_only(splits: Splits) -> Splits:
+    """Return the splits, whose columns cannot be written to any more."""
     for split in splits:
-        for name in ("row", "y", "group", "poison", "index"):
+        for name in COLUMNS:
             getattr(split, name).setflags(write=False)
     return splits

@@ -1,28 +1,29 @@
-"""What an attack on updates must hold."""
+"""Checks of an attack on updates (fedgroup.attacks.updates.update_attack.UpdateAttack)."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fedgroup.attacks.updates.independent import State, Vector
-from fedgroup.checks.runner import Answer, Check, answers, frozen_settings, nonsense_refused
+from fedgroup.attacks.updates.update_attack import State, UpdateAttack, Vector
+from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
 from fedgroup.seeding import rng
 
 SIZE = 500
+"""Parameters of a delta."""
 ATTACKERS, HONEST = 3, 7
+"""Clients of a round."""
 
 
 def _round(number: int) -> tuple[list[Vector], list[Vector]]:
-    """Deltas of the attackers and of the honest clients in a round; none can be written to."""
+    """Return deltas of the attackers and of the honest clients; none can be written to."""
     generator = rng(0, "contract", number)
-    made = [generator.normal(0, 0.1, SIZE).astype(np.float32) for _ in range(ATTACKERS + HONEST)]
-    for delta in made:
+    deltas = [generator.normal(0, 0.1, SIZE).astype(np.float32) for _ in range(ATTACKERS + HONEST)]
+    for delta in deltas:
         delta.setflags(write=False)
-    return made[:ATTACKERS], made[ATTACKERS:]
+    return deltas[:ATTACKERS], deltas[ATTACKERS:]
 
 
-def _forge(attack: Any, state: State, number: int = 0) -> tuple[list[Vector], State]:
+def _forge(attack: UpdateAttack, state: State, number: int = 0) -> tuple[list[Vector], State]:
     own, honest = _round(number)
     ids = list(range(ATTACKERS, ATTACKERS + HONEST))
     forged, new = attack.forge(state, own, honest, rng(0, "forge", number), ids)
@@ -33,8 +34,8 @@ def _copy(state: State) -> State:
     return {name: array.copy() for name, array in state.items()}
 
 
-def shape_and_dtype(attack: Any) -> None:
-    """forge() gives one float32 delta (P,) per attacker, and the state is named arrays."""
+def shape_and_dtype(attack: UpdateAttack) -> None:
+    """Require one float32 delta (P,) per attacker of forge(), and a state of named arrays."""
     state = attack.init(SIZE)
     forged, new = _forge(attack, state)
     assert len(forged) == ATTACKERS, (
@@ -43,40 +44,40 @@ def shape_and_dtype(attack: Any) -> None:
     for number, delta in enumerate(forged):
         assert delta.shape == (SIZE,), f"delta {number} has shape {delta.shape}, expected ({SIZE},)"
         assert delta.dtype == np.float32, f"delta {number} is {delta.dtype}: give float32"
-    for given in (state, new):
-        assert isinstance(given, dict), (
-            f"the state is {type(given).__name__}: give a dict of named arrays"
+    for each in (state, new):
+        assert isinstance(each, dict), (
+            f"the state is {type(each).__name__}: give a dict of named arrays"
         )
         wrong = [
-            name for name, value in given.items() if not isinstance(value, np.ndarray | np.generic)
+            name for name, value in each.items() if not isinstance(value, np.ndarray | np.generic)
         ]
         assert not wrong, f"state {', '.join(wrong)} is no array: give named numpy arrays"
 
 
-def inputs_untouched(attack: Any) -> None:
-    """Nothing that is passed in is written to, the state included."""
+def inputs_untouched(attack: UpdateAttack) -> None:
+    """Require that nothing passed in is written to, the state included."""
     state = attack.init(SIZE)
-    held = _copy(state)
+    before = _copy(state)
     try:
         _forge(attack, state)
     except ValueError as error:
         if "read-only" not in str(error):
             raise
         raise AssertionError("a delta that was passed in is written to: make a new array") from None
-    changed = [name for name in held if not np.array_equal(state[name], held[name])]
+    changed = [name for name in before if not np.array_equal(state[name], before[name])]
     assert not changed, f"state {', '.join(changed)} was written to: return a new array"
 
 
-def seeds_repeat(attack: Any) -> None:
-    """Equal arguments give equal bits."""
+def seeds_repeat(attack: UpdateAttack) -> None:
+    """Require that equal arguments give equal bits."""
     one, two = (_forge(attack, attack.init(SIZE))[0] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True)), (
         "two equal calls differ: draw from the generator that is passed in"
     )
 
 
-def explicit_state(attack: Any) -> None:
-    """Two interleaved runs do not meet, and a copied state continues exactly."""
+def explicit_state(attack: UpdateAttack) -> None:
+    """Require that interleaved runs do not meet, and that a copied state continues exactly."""
     alone = []
     for first in (0, 10):
         state = attack.init(SIZE)
@@ -94,25 +95,26 @@ def explicit_state(attack: Any) -> None:
         )
 
 
-def no_attackers(attack: Any) -> None:
-    """A round without attackers is left alone: no deltas, and the same state."""
+def no_attackers(attack: UpdateAttack) -> None:
+    """Require no deltas and the same state of a round without attackers."""
     state = attack.init(SIZE)
-    held = _copy(state)
+    before = _copy(state)
     forged, new = attack.forge(state, [], _round(0)[1], rng(0, "forge", 0), list(range(HONEST)))
     assert list(forged) == [], (
         f"{len(forged)} deltas for no attackers: return [] and the state as it is"
     )
-    assert set(new) == set(held) and all(np.array_equal(new[name], held[name]) for name in held), (
-        "the state changed in a round without attackers: return it as it is"
+    equal = set(new) == set(before) and all(
+        np.array_equal(new[name], before[name]) for name in before
     )
+    assert equal, "the state changed in a round without attackers: return it as it is"
 
 
-def settings_are_checked(attack: Any) -> None:
-    """A setting that is not a number is refused, when it is set or when it is used."""
-    nonsense_refused(attack, lambda made: _forge(made, made.init(SIZE)))
+def settings_are_checked(attack: UpdateAttack) -> None:
+    """Require that a setting which is not a number is refused, when it is set or used."""
+    nonsense_refused(attack, lambda changed: _forge(changed, changed.init(SIZE)))
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[Callable[[UpdateAttack], None], ...] = (
     frozen_settings,
     shape_and_dtype,
     inputs_untouched,
@@ -123,6 +125,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def check_update_attack(attack: Any) -> Iterator[Answer]:
-    """Run every check on an attack on updates."""
+def check_update_attack(attack: UpdateAttack) -> Iterator[Answer]:
+    """Run every check on an attack on updates; yield an answer each."""
     return answers(attack, CHECKS)

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fedgroup.device import cores
 from fedgroup.errors import FedgroupError
 
 Transform = Callable[[Image.Image], Image.Image]
+"""What is done to a picture before its pixels are taken."""
 BLOCK = 256
 """Pictures decoded ahead of the writer."""
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -22,7 +24,7 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, 
 
 
 def squash_and_crop(size: int) -> Transform:
-    """Waterbirds: squash both sides to 256, crop the central 224 (other sizes keep the proportion)."""
+    """Return Waterbirds' transform: both sides to 256, then the central 224, or in proportion."""
     whole = round(size * 256 / 224)
 
     def transform(image: Image.Image) -> Image.Image:
@@ -33,7 +35,7 @@ def squash_and_crop(size: int) -> Transform:
 
 
 def crop_and_resize(crop: int, size: int) -> Transform:
-    """CelebA: crop the central square (178), resize to `size`."""
+    """Return CelebA's transform: crop the central square of `crop` pixels, resize to `size`."""
 
     def transform(image: Image.Image) -> Image.Image:
         return centre_crop(image, crop).resize((size, size), Image.Resampling.BILINEAR)
@@ -42,19 +44,23 @@ def crop_and_resize(crop: int, size: int) -> Transform:
 
 
 def squash(size: int) -> Transform:
-    """Resize both sides to `size`."""
+    """Return the transform that resizes both sides to `size`."""
     return lambda image: image.resize((size, size), Image.Resampling.BILINEAR)
 
 
 def centre_crop(image: Image.Image, size: int) -> Image.Image:
-    """Central `size` x `size` pixels, offsets rounded half to even as torchvision does."""
+    """Cut out the central square; offsets are rounded half to even, as in torchvision."""
     left = round((image.width - size) / 2)
     top = round((image.height - size) / 2)
     return image.crop((left, top, left + size, top + size))
 
 
 def decode(path: Path, transform: Transform) -> NDArray[np.uint8]:
-    """Read one picture as RGB and transform it; (H, W, 3) uint8."""
+    """Read one picture as RGB and transform it, (H, W, 3) uint8.
+
+    Raises:
+        FedgroupError: The picture is missing, damaged, too large or of more than 8 bits.
+    """
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):  # PIL would clip these to white
@@ -72,14 +78,19 @@ def decode(path: Path, transform: Transform) -> NDArray[np.uint8]:
         ) from error
     except BROKEN as error:
         raise FedgroupError(
-            f"image {path} is truncated or not an image ({error}): restore it, or fetch the data set again"
+            f"image {path} is truncated or not an image ({error}): "
+            f"restore it, or fetch the data set again"
         ) from error
 
 
 def decode_all(paths: Sequence[Path], transform: Transform) -> Iterator[NDArray[np.uint8]]:
-    """Decode pictures in order, in blocks (B, H, W, 3), on all cores (PIL releases the GIL).
+    """Decode pictures in order, in blocks (B, H, W, 3) uint8, on all cores (PIL releases the GIL).
 
-    After a bad picture nothing more is yielded, but the rest is still read: one error names them all.
+    After a bad picture nothing more is yielded, but the rest is still read: one error names them
+    all.
+
+    Raises:
+        FedgroupError: Pictures cannot be used.
     """
 
     def attempt(path: Path) -> NDArray[np.uint8] | FedgroupError:
@@ -93,11 +104,11 @@ def decode_all(paths: Sequence[Path], transform: Transform) -> Iterator[NDArray[
         for start in range(0, len(paths), BLOCK):
             block = paths[start : start + BLOCK]
             good = []
-            for path, made in zip(block, pool.map(attempt, block), strict=True):
-                if isinstance(made, FedgroupError):
-                    bad.append((path, made))
+            for path, result in zip(block, pool.map(attempt, block), strict=True):
+                if isinstance(result, FedgroupError):
+                    bad.append((path, result))
                 else:
-                    good.append(made)
+                    good.append(result)
             if not bad:
                 yield np.stack(good)
     if len(bad) == 1:
@@ -105,31 +116,24 @@ def decode_all(paths: Sequence[Path], transform: Transform) -> Iterator[NDArray[
     if bad:
         few = ", ".join(str(path) for path, _ in bad[:3])
         raise FedgroupError(
-            f"{len(bad)} of {len(paths)} images cannot be used, e.g. {few}: restore them, or fetch the data "
-            f"set again (the first one: {bad[0][1]})"
+            f"{len(bad)} of {len(paths)} images cannot be used, e.g. {few}: restore them, or fetch "
+            f"the data set again (the first one: {bad[0][1]})"
         ) from bad[0][1]
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
-
-
 def place_hash(folder: Path) -> str:
-    """6 hex digits of where pictures lie: equal metadata beside other pictures is another bank."""
+    """Return 6 hex digits of where pictures lie: other pictures are another bank."""
     return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
 
 
 def require_files(paths: Sequence[Path], name: str) -> None:
     """Refuse a data set with missing pictures before anything is decoded, naming a few."""
-    folders: dict[Path, set[str]] = {}
+    folders: dict[Path, set[str]] = {}  # names in each folder, listed once
     missing = []
     for path in paths:
         if path.parent not in folders:
-            folders[path.parent] = set(os.listdir(path.parent)) if path.parent.is_dir() else set()  # noqa: PTH208
+            names = os.listdir(path.parent) if path.parent.is_dir() else []  # noqa: PTH208
+            folders[path.parent] = set(names)
         if path.name not in folders[path.parent]:
             missing.append(path)
     if missing:

@@ -18,9 +18,19 @@ TIMEOUT = 30.0
 
 
 def fetch(url: str, target: Path, progress: Progress = no_progress, md5: str | None = None) -> Path:
-    """Download `url` to `target`; a partial download (`.part`) is continued, a whole one kept.
+    """Download a file; a partial download (`.part`) is continued, a whole one kept.
 
-    Raises FedgroupError where the source does not answer, or what came is not what was expected.
+    Args:
+        url: Where it is.
+        target: Where it is put.
+        progress: Called with the bytes that are there and the bytes in all (0 where not known).
+        md5: Checksum in hex digits, or None for no check.
+
+    Returns:
+        `target`.
+
+    Raises:
+        FedgroupError: The source does not answer, or the checksum is another one.
     """
     if target.exists():
         return target
@@ -36,11 +46,11 @@ def fetch(url: str, target: Path, progress: Progress = no_progress, md5: str | N
         raise FedgroupError(f"{url} could not be fetched ({reason}){kept}") from error
     if md5 is not None:
         with part.open("rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
-        if found != md5:
+            actual = hashlib.file_digest(file, "md5").hexdigest()
+        if actual != md5:
             part.unlink()
             raise FedgroupError(
-                f"{url} gave a file with md5 {found}, expected {md5}: it was removed, try again"
+                f"{url} gave a file with md5 {actual}, expected {md5}: it was removed, try again"
             )
     part.replace(target)
     return target

@@ -1,7 +1,8 @@
 """Bird shapes: six latents say how a bird is built, everything else about it is drawn at random.
 
-Land and water birds differ in the distribution of the latents only (long necks and bills, flat bodies,
-short tails and legs on the water); colour, size, place, direction and pose say nothing about the class.
+Land and water birds differ in the distribution of the latents only (long necks and bills, flat
+bodies, short tails and legs on the water); colour, size, place, direction and pose say nothing
+about the class.
 """
 
 from collections.abc import Mapping
@@ -32,13 +33,18 @@ CANVAS = 64
 
 @dataclass(frozen=True)
 class Latent:
-    """Distribution of one latent: middle +- shift by class, spread within it, and its limits."""
+    """Distribution of one latent."""
 
     middle: float
+    """Mean over both classes."""
     shift: float
+    """What SEPARATION times it is added for water birds and subtracted for land birds."""
     spread: float
+    """Standard deviation within a class."""
     low: float
+    """Values are clipped to be at least this."""
     high: float
+    """Values are clipped to be at most this."""
 
 
 LATENTS: dict[str, Latent] = {
@@ -52,7 +58,7 @@ LATENTS: dict[str, Latent] = {
 
 
 def class_latents(generator: torch.Generator, y: Tensor) -> dict[str, Tensor]:
-    """Latents (n,) of land birds (y = 0) and water birds (y = 1)."""
+    """Draw the latents (n,) of land birds (y = 0) and water birds (y = 1) by name."""
     side = y.to(torch.float32) * 2 - 1
     return {
         name: (
@@ -67,31 +73,63 @@ def class_latents(generator: torch.Generator, y: Tensor) -> dict[str, Tensor]:
 def render(
     generator: torch.Generator, latents: Mapping[str, Tensor], water: Tensor, size: int
 ) -> Tensor:
-    """Pictures (n, S, S, 3) uint8 of birds with the given latents on land or `water` (n,) scenes."""
-    drawn = max(size, CANVAS)
-    image = backgrounds(generator, water, drawn)
-    image = _paint(generator, image, _parts(generator, latents, drawn))
-    image = torch.nn.functional.avg_pool2d(image, drawn // size)
+    """Draw birds on scenes.
+
+    Args:
+        generator: Generator of all that the latents leave open.
+        latents: Latents (n,) by name, those of LATENTS.
+        water: Whether the scene is water, else land, (n,) bool.
+        size: S, in pixels.
+
+    Returns:
+        (n, S, S, 3) uint8.
+    """
+    side = max(size, CANVAS)
+    image = backgrounds(generator, water, side)
+    image = _paint(generator, image, _parts(generator, latents, side))
+    image = torch.nn.functional.avg_pool2d(image, side // size)
     return finish(generator, image, NOISE)
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Coordinates in the bird's own frame, (n, S, S), and the sharpness of its edges, (n, 1, 1)."""
+    """The bird's own frame: shapes are masks in [0, 1] over its coordinates."""
 
     x: Tensor
+    """Coordinate of every pixel along the bird, (n, S, S)."""
     y: Tensor
+    """Coordinate of every pixel across it, downwards, (n, S, S)."""
     sharpness: Tensor
+    """Sharpness of edges, (n, 1, 1)."""
 
     def ellipse(self, x: Tensor, y: Tensor, width: Tensor, height: Tensor) -> Tensor:
-        """Soft mask of an ellipse around (x, y) with half axes `width` and `height`."""
+        """Return the soft mask of an ellipse.
+
+        Args:
+            x: Its centre, (n, 1, 1).
+            y: Its centre, (n, 1, 1).
+            width: Its half axis along x, (n, 1, 1).
+            height: Its half axis along y, (n, 1, 1).
+
+        Returns:
+            (n, S, S), in [0, 1].
+        """
         radius = torch.sqrt(((self.x - x) / width) ** 2 + ((self.y - y) / height) ** 2 + 1e-9)
         return torch.sigmoid((1 - radius) * torch.minimum(width, height) * self.sharpness)
 
     def limb(
         self, start: tuple[Tensor, Tensor], end: tuple[Tensor, Tensor], radii: tuple[float, float]
     ) -> Tensor:
-        """Soft mask of a tapering stroke from `start` to `end`."""
+        """Return the soft mask of a tapering stroke.
+
+        Args:
+            start: x and y of its start, (n, 1, 1) each.
+            end: x and y of its end, (n, 1, 1) each.
+            radii: Half its width at the start and at the end.
+
+        Returns:
+            (n, S, S), in [0, 1].
+        """
         (x0, y0), (x1, y1) = start, end
         dx, dy = x1 - x0, y1 - y0
         length = (dx * dx + dy * dy).clamp(min=1e-6)
@@ -118,7 +156,7 @@ def _canvas(generator: torch.Generator, n: int, size: int) -> Canvas:
 def _parts(
     generator: torch.Generator, latents: Mapping[str, Tensor], size: int
 ) -> dict[str, Tensor]:
-    """Masks (n, S, S) of the bird's parts, in painting order."""
+    """Return the masks (n, S, S) of the bird's parts, in painting order."""
     n = len(latents["neck"])
     canvas = _canvas(generator, n, size)
     aspect, neck, head, bill, tail, leg = (

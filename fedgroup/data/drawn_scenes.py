@@ -1,7 +1,8 @@
-"""Backgrounds: land (greens and browns, tree trunks) or water (blues, ripples), drawn from a generator.
+"""Drawn backgrounds: land (greens and browns, tree trunks) or water (blues, ripples).
 
-Images are float32 (n, 3, S, S) in [0, 1] until `finish` quantises them. Coordinates run from -1 to 1,
-x to the right and y downwards; lengths are in those units.
+Images are float32 (n, 3, S, S) in [0, 1] until `finish` quantises them. Coordinates run from -1 to
+1, x to the right and y downwards; lengths are in those units. n is the number of images of one
+call, S their side in pixels.
 """
 
 import math
@@ -13,17 +14,45 @@ from torch import Tensor
 
 
 def uniform(generator: torch.Generator, n: int, low: float, high: float) -> Tensor:
-    """Draw (n,) values from [low, high)."""
+    """Draw values uniformly.
+
+    Args:
+        generator: Generator of the draw.
+        n: Number of values.
+        low: Lower limit, included.
+        high: Upper limit, excluded.
+
+    Returns:
+        (n,) float32.
+    """
     return torch.rand(n, generator=generator) * (high - low) + low
 
 
 def chance(generator: torch.Generator, n: int, probability: float) -> Tensor:
-    """Draw (n,) booleans that are true with `probability`."""
+    """Draw booleans.
+
+    Args:
+        generator: Generator of the draw.
+        n: Number of booleans.
+        probability: Probability of true.
+
+    Returns:
+        (n,) bool.
+    """
     return torch.rand(n, generator=generator) < probability
 
 
 def colour(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """HSV to RGB, (n,) each in [0, 1] (hue wraps) to (n, 3)."""
+    """Convert HSV to RGB.
+
+    Args:
+        hue: (n,), in [0, 1]; it wraps.
+        saturation: (n,), in [0, 1].
+        value: (n,), in [0, 1].
+
+    Returns:
+        (n, 3), in [0, 1].
+    """
     # channel k of HSV in closed form: v - v*s*max(0, min(f, 4 - f, 1)) with f = (k + 6h) mod 6
     offsets = torch.tensor([5.0, 3.0, 1.0])
     f = (offsets + 6 * hue[:, None]) % 6
@@ -31,26 +60,35 @@ def colour(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     return value[:, None] * (1 - saturation[:, None] * dip)
 
 
-def grid(size: int) -> tuple[Tensor, Tensor]:
-    """Coordinates x (1, 1, S) and y (1, S, 1)."""
+def coordinates(size: int) -> tuple[Tensor, Tensor]:
+    """Return the coordinates x (1, 1, S) and y (1, S, 1)."""
     line = torch.linspace(-1, 1, size)
     return line[None, None, :], line[None, :, None]
 
 
 def per_image(values: Tensor) -> Tensor:
-    """(n,) to (n, 1, 1), to broadcast over pixels."""
+    """Reshape (n,) to (n, 1, 1), to broadcast over pixels."""
     return values[:, None, None]
 
 
 def blend(image: Tensor, mask: Tensor, paint: Tensor) -> Tensor:
-    """Lay `paint` (n, 3) over `image` (n, 3, S, S) where `mask` (n, S, S) in [0, 1] says."""
+    """Lay a colour over images where a mask says.
+
+    Args:
+        image: (n, 3, S, S).
+        mask: (n, S, S), in [0, 1].
+        paint: Colour of each image, (n, 3).
+
+    Returns:
+        (n, 3, S, S).
+    """
     cover = mask[:, None]
     return image * (1 - cover) + paint[:, :, None, None] * cover
 
 
 @contextmanager
 def two_threads() -> Iterator[None]:
-    """Hold torch at two threads: with only one, MKL's inverse FFT rounds otherwise and pixels change."""
+    """Hold torch at two threads: with one, MKL's inverse FFT rounds otherwise and pixels change."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -60,7 +98,17 @@ def two_threads() -> Iterator[None]:
 
 
 def texture(generator: torch.Generator, n: int, size: int, stretch: tuple[float, float]) -> Tensor:
-    """Correlated noise (n, S, S) of unit variance; `stretch` scales the x and y frequencies."""
+    """Draw correlated noise of unit variance.
+
+    Args:
+        generator: Generator of the draw.
+        n: Number of images.
+        size: S, in pixels.
+        stretch: Factors on the x and y frequencies.
+
+    Returns:
+        (n, S, S) float32.
+    """
     fy = torch.fft.fftfreq(size)[:, None] * size
     fx = torch.fft.rfftfreq(size)[None] * size
     radius = torch.sqrt((fx * stretch[0]) ** 2 + (fy * stretch[1]) ** 2)
@@ -73,7 +121,16 @@ def texture(generator: torch.Generator, n: int, size: int, stretch: tuple[float,
 
 
 def backgrounds(generator: torch.Generator, water: Tensor, size: int) -> Tensor:
-    """Scenes (n, 3, S, S) for `water` (n,) booleans; 5 % are hazy, their colour says little."""
+    """Draw land and water scenes; 5 % are hazy, their colour says little.
+
+    Args:
+        generator: Generator of the draw.
+        water: Whether the scene is water, else land, (n,) bool.
+        size: S, in pixels.
+
+    Returns:
+        (n, 3, S, S), in [0, 1].
+    """
     n = len(water)
     land_noise = texture(generator, n, size, (1.6, 0.7))
     water_noise = texture(generator, n, size, (0.45, 1.8))
@@ -95,15 +152,15 @@ def backgrounds(generator: torch.Generator, water: Tensor, size: int) -> Tensor:
     for _ in range(3):
         image = _trunk(generator, image, water)
         image = _ripple(generator, image, water, light)
-    _, y = grid(size)
+    _, y = coordinates(size)
     slope = per_image(uniform(generator, n, -0.15, 0.15))
     return (image + (slope * y)[:, None]).clamp(0, 1)
 
 
 def _trunk(generator: torch.Generator, image: Tensor, water: Tensor) -> Tensor:
-    """A slanted brown band, on 70 % of land scenes."""
+    """Draw a slanted brown band on 70 % of land scenes."""
     n = len(water)
-    x, y = grid(image.shape[-1])
+    x, y = coordinates(image.shape[-1])
     centre = per_image(uniform(generator, n, -1, 1))
     width = per_image(uniform(generator, n, 0.03, 0.12))
     slant = per_image(uniform(generator, n, -0.2, 0.2))
@@ -118,9 +175,9 @@ def _trunk(generator: torch.Generator, image: Tensor, water: Tensor) -> Tensor:
 
 
 def _ripple(generator: torch.Generator, image: Tensor, water: Tensor, light: Tensor) -> Tensor:
-    """A thin bright wave across water scenes."""
+    """Draw a thin bright wave across water scenes."""
     n = len(water)
-    x, y = grid(image.shape[-1])
+    x, y = coordinates(image.shape[-1])
     height = per_image(uniform(generator, n, -1, 1))
     phase = per_image(uniform(generator, n, 0, 2 * math.pi))
     frequency = per_image(uniform(generator, n, 2, 6))
@@ -130,7 +187,16 @@ def _ripple(generator: torch.Generator, image: Tensor, water: Tensor, light: Ten
 
 
 def finish(generator: torch.Generator, image: Tensor, noise: float) -> Tensor:
-    """Vary contrast and brightness, add pixel noise, and quantise to (n, S, S, 3) uint8."""
+    """Vary contrast and brightness, add pixel noise, and quantise.
+
+    Args:
+        generator: Generator of the draw.
+        image: (n, 3, S, S), in [0, 1].
+        noise: Standard deviation of the pixel noise, in [0, 1].
+
+    Returns:
+        (n, S, S, 3) uint8.
+    """
     n = len(image)
     contrast = uniform(generator, n, 0.8, 1.15)[:, None, None, None]
     brightness = uniform(generator, n, -0.08, 0.08)[:, None, None, None]

@@ -1,11 +1,13 @@
 """folder: your own data without code. images/ and metadata.csv with the columns file, y, a, split.
 
-Classes and attribute values are whole numbers or words (sorted, they become ids). The smallest group of
-the training split is LRG-1; other groups below a tenth of that split are LRG-2; the rest is HRG. The bank
-is kept by metadata and place: after exchanging pictures under the same names, delete it.
+Classes and attribute values are whole numbers or words (sorted, they become ids). The smallest
+group of the training split is LRG-1; other groups below a tenth of that split are LRG-2; the rest
+is HRG. The bank is kept by metadata and place: after exchanging pictures under the same names,
+delete it.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +43,7 @@ class Folder:
             )
 
     def listing(self) -> tuple[Listing, GroupInfo]:
-        """Read and check the metadata; no picture is opened."""
+        """Read and check the metadata; open no picture."""
         if not self.root:
             raise FedgroupError(
                 "data set folder needs the folder of metadata.csv: --data folder --root FOLDER"
@@ -56,20 +58,8 @@ class Folder:
         split = splits(columns, "split", path)
         group = y * len(values) + a
         names = tuple(f"{c}, {v}" for c in classes for v in values)
-        found = counts(group, split, len(names))
-        for part, sizes in found.items():
-            if not sum(sizes):
-                raise FedgroupError(f"{path} has no rows of split {part}")
-        unseen = [
-            names[g]
-            for g, n in enumerate(found["train"])
-            if not n and found["val"][g] + found["test"][g]
-        ]
-        if unseen:
-            raise FedgroupError(
-                f"{path}: no training rows of group {'; '.join(unseen[:3])}, which val or test holds: add "
-                f"some to split train, or leave the group out"
-            )
+        sizes = counts(group, split, len(names))
+        _check_groups(sizes, names, path)
         if len(classes) < 2:
             raise FedgroupError(
                 f"{path} has a single class y = {classes[0]}: two or more are needed"
@@ -78,7 +68,7 @@ class Folder:
         key = f"{file_hash(path)}-{place_hash(root)}"
         listing = Listing(paths, y, group, split, "metadata.csv", key)
         name = self.name or root.resolve().name or "folder"
-        info = GroupInfo(name=name, classes=classes, groups=names, tiers=tiers(found["train"]))
+        info = GroupInfo(name=name, classes=classes, groups=names, tiers=tiers(sizes["train"]))
         return listing, info
 
     def load(self, progress: Progress = no_progress) -> Splits:
@@ -87,8 +77,25 @@ class Folder:
         return load_bank(listing, info, self.size, squash(self.size), "folder", progress)
 
 
+def _check_groups(sizes: Mapping[str, tuple[int, ...]], names: Sequence[str], path: Path) -> None:
+    """Refuse a split without rows, and groups of val or test that the training split lacks."""
+    for part, rows in sizes.items():
+        if not sum(rows):
+            raise FedgroupError(f"{path} has no rows of split {part}")
+    unseen = [
+        names[g]
+        for g, n in enumerate(sizes["train"])
+        if not n and sizes["val"][g] + sizes["test"][g]
+    ]
+    if unseen:
+        raise FedgroupError(
+            f"{path}: no training rows of group {'; '.join(unseen[:3])}, which val or test holds: "
+            f"add some to split train, or leave the group out"
+        )
+
+
 def _ids(values: list[str], column: str, path: Path) -> tuple[Ints, tuple[str, ...]]:
-    """Column as ids and the names they stand for; whole numbers are sorted as numbers (01 is 1)."""
+    """Return a column as ids and the names they stand for; numbers sort as numbers (01 is 1)."""
     if "" in values:
         raise FedgroupError(f"{path}, line {values.index('') + 2}: {column} is empty")
     if all(re.fullmatch("-?[0-9]+", value) for value in set(values)):
@@ -101,10 +108,10 @@ def _ids(values: list[str], column: str, path: Path) -> tuple[Ints, tuple[str, .
 
 
 def tiers(train: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Tiers by training count; empty groups are in none."""
+    """Return the tiers by training count; empty groups are in none."""
     present = [g for g, n in enumerate(train) if n]
     least = min(present, key=lambda g: train[g])
     low = tuple(g for g in present if g != least and train[g] < SMALL * sum(train))
     high = tuple(g for g in present if g != least and g not in low)
-    made = {"LRG-1": (least,), "LRG-2": low, "HRG": high}
-    return {name: groups for name, groups in made.items() if groups}
+    all_tiers = {"LRG-1": (least,), "LRG-2": low, "HRG": high}
+    return {name: groups for name, groups in all_tiers.items() if groups}

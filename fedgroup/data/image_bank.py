@@ -1,8 +1,8 @@
 """A bank on disk: every image decoded once into one uint8 array that all processes map.
 
-Layout of a bank folder: `pixels.npy` (M, H, W, 3) uint8, `columns.npz` (y, group, split; (M,) int64),
-`info.json` (the GroupInfo and where the bank came from). The folder is written beside its final
-place and renamed last, so a bank either exists whole or not at all.
+Layout of a bank folder: `pixels.npy` (M, H, W, 3) uint8, `columns.npz` (y, group, split; (M,)
+int64), `info.json` (the GroupInfo and where the bank came from). The folder is written beside its
+final place and renamed last, so a bank either exists whole or not at all.
 """
 
 import json
@@ -23,10 +23,17 @@ Progress = Callable[[str, int, int], None]
 """Called as progress(label, done, total) while something long is made."""
 
 FORMAT = 1
+"""Raised when the layout of a bank folder changes."""
 
 
 def no_progress(label: str, done: int, total: int) -> None:
-    """Ignore progress (the default of every long step)."""
+    """Ignore progress: the default of every long step.
+
+    Args:
+        label: What is made.
+        done: How much of it is done.
+        total: How much there is.
+    """
 
 
 def write_bank(
@@ -41,53 +48,71 @@ def write_bank(
     source: dict[str, object],
     progress: Progress = no_progress,
 ) -> None:
-    """Write a bank at `folder`, replacing one that is there.
+    """Write a bank, replacing one that is there.
 
     Args:
-        folder: final place of the bank.
-        images: M images (H, W, 3) uint8, or blocks (B, H, W, 3), in column order.
+        folder: Final place of the bank.
+        images: M images (H, W, 3) uint8, or blocks (B, H, W, 3), in the order of the columns.
         size: H and W.
-        y, group, split: (M,) int64; split is 0 train, 1 val, 2 test.
-        info: names, tiers, normalisation; `train_counts` is filled in from the columns.
-        source: free provenance (paths, hashes, settings), stored in info.json.
+        y: Class of each image, (M,) int64.
+        group: Group of each image, (M,) int64.
+        split: Split of each image, (M,) int64: 0 train, 1 val, 2 test.
+        info: Names, tiers, normalisation; `train_counts` is filled in from the columns.
+        source: Where the images come from (paths, hashes, settings), stored in info.json.
+        progress: Called as images are written.
+
+    Raises:
+        FedgroupError: There are not M images.
     """
-    total = len(y)
     counts = np.bincount(group[split == 0], minlength=len(info.groups))
     info = replace(info, train_counts=tuple(int(c) for c in counts))
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        pixels = np.lib.format.open_memmap(
-            work / "pixels.npy", mode="w+", dtype=np.uint8, shape=(total, *size, 3)
-        )
-        done = 0
-        for block in images:
-            block = block if block.ndim == 4 else block[None]
-            pixels[done : done + len(block)] = block
-            done += len(block)
-            progress(f"decoding {info.name}", done, total)
-        if done != total:
-            raise FedgroupError(f"{info.name}: {done} images for {total} rows of columns")
-        pixels.flush()
-        del pixels
+        _write_pixels(work / "pixels.npy", images, (len(y), *size), info.name, progress)
         np.savez(work / "columns.npz", y=y, group=group, split=split)
         (work / "info.json").write_text(
             json.dumps({"format": FORMAT, "info": asdict(info), "source": source}, indent=1)
         )
-        if folder.exists():
-            shutil.rmtree(folder)
-        try:
-            work.replace(folder)
-        except OSError:
-            # another process finished the same bank first: its content is ours
-            if not (folder / "info.json").exists():
-                raise
+        _move(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _write_pixels(
+    path: Path,
+    images: Iterable[NDArray[np.uint8]],
+    shape: tuple[int, int, int],
+    name: str,
+    progress: Progress,
+) -> None:
+    """Write M images, or blocks of them, into one array; `shape` is M, H and W."""
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(*shape, 3))
+    done, total = 0, shape[0]
+    for block in images:
+        block = block if block.ndim == 4 else block[None]
+        pixels[done : done + len(block)] = block
+        done += len(block)
+        progress(f"decoding {name}", done, total)
+    if done != total:
+        raise FedgroupError(f"{name}: {done} images for {total} rows of columns")
+    pixels.flush()
+
+
+def _move(work: Path, folder: Path) -> None:
+    """Put a finished bank in its final place."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    try:
+        work.replace(folder)
+    except OSError:
+        # another process finished the same bank first: its content is ours
+        if not (folder / "info.json").exists():
+            raise
+
+
 def has_bank(folder: Path) -> bool:
-    """True where a whole bank of this format is stored."""
+    """Return whether a whole bank of this format is stored."""
     try:
         return bool(json.loads((folder / "info.json").read_text())["format"] == FORMAT)
     except (OSError, ValueError, KeyError, TypeError):

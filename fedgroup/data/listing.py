@@ -9,7 +9,7 @@ from fedgroup.data.decoding import Transform, decode_all, require_files
 from fedgroup.data.image_bank import Progress, has_bank, no_progress, read_bank, write_bank
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.paths import cache_dir
+from fedgroup.storage import cache_dir
 
 DECODER_VERSION = 1
 """Raised when the same files would give other pixels."""
@@ -17,19 +17,23 @@ DECODER_VERSION = 1
 
 @dataclass(frozen=True)
 class Listing:
-    """A data set's samples before any picture is decoded; columns are (M,)."""
+    """A data set's M samples before any picture is decoded."""
 
     paths: list[Path]
+    """Picture of each sample."""
     y: Ints
+    """Class of each sample, (M,)."""
     group: Ints
+    """Group of each sample, (M,)."""
     split: Ints
+    """Split of each sample, (M,): 0 train, 1 val, 2 test."""
     dialect: str
     """Which on-disk layout was recognised."""
     key: str
     """Hash of the metadata, part of the bank's name."""
 
     def take(self, positions: Ints) -> "Listing":
-        """The samples at `positions`."""
+        """Return the samples at `positions`."""
         return Listing(
             [self.paths[i] for i in positions],
             self.y[positions],
@@ -41,7 +45,7 @@ class Listing:
 
 
 def places(root: str, name: str) -> list[Path]:
-    """Folders to look in: `root` alone, or $FEDGROUP_DATA, ./data and the cache."""
+    """Return the folders to look in: `root` alone, or $FEDGROUP_DATA, ./data and the cache."""
     if root:
         path = Path(root).expanduser()
         if not path.is_dir():
@@ -49,9 +53,13 @@ def places(root: str, name: str) -> list[Path]:
                 f"{name}: no folder at {path}: give the folder of its files with --root"
             )
         return [path]
-    given = os.environ.get("FEDGROUP_DATA")
-    first = [Path(given).expanduser()] if given else []
-    return [*first, Path("data"), cache_dir()]
+    return [*data_folders(), cache_dir()]
+
+
+def data_folders() -> list[Path]:
+    """Return the folders of downloaded data: $FEDGROUP_DATA if it is set, and ./data."""
+    folder = os.environ.get("FEDGROUP_DATA")
+    return [*([Path(folder).expanduser()] if folder else []), Path("data")]
 
 
 def load_bank(
@@ -62,7 +70,19 @@ def load_bank(
     tag: str,
     progress: Progress = no_progress,
 ) -> Splits:
-    """Map the bank of a listing, decoding it first where it is not cached."""
+    """Map the bank of a listing, decoding it first where it is not cached.
+
+    Args:
+        listing: The samples.
+        info: Names, tiers and normalisation.
+        size: Side of the decoded images in pixels.
+        transform: What is done to each picture.
+        tag: Part of the bank's name: which samples, and how they are decoded.
+        progress: Called as pictures are decoded.
+
+    Returns:
+        The three splits over the mapped bank.
+    """
     folder = cache_dir() / f"{info.name}-{size}-{tag}-v{DECODER_VERSION}-{listing.key}"
     if not has_bank(folder):
         require_files(listing.paths, info.name)
@@ -85,13 +105,13 @@ def load_bank(
 
 
 def check_size(name: str, size: int) -> None:
-    """Refuse an image size no model takes."""
+    """Refuse an image size that no model takes."""
     if not 8 <= size <= 512:
         raise FedgroupError(f"{name}: size must lie in 8..512 pixels, got {size}")
 
 
 def subfolders(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The folder itself, its named children, then its other children."""
+    """Return the folder itself, its named subfolders, then its other subfolders."""
     if not folder.is_dir():
         return []
     children = sorted(child for child in folder.iterdir() if child.is_dir())

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from fedgroup.data import fashion
+from fedgroup.data import fashion_files
 from fedgroup.data.celeba import COUNTS as CELEBA_COUNTS
 from fedgroup.data.celeba import CelebA
 from fedgroup.data.download import fetch, unpack
@@ -16,7 +16,7 @@ from fedgroup.data.metadata import counts
 from fedgroup.data.waterbirds import COUNTS as WATERBIRDS_COUNTS
 from fedgroup.data.waterbirds import FOLDERS, VARIANTS, Waterbirds
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.paths import cache_dir
+from fedgroup.storage import cache_dir
 
 WATERBIRDS_TAR = "https://nlp.stanford.edu/data/dro/waterbird_complete95_forest2water2.tar.gz"
 FASHION_BASE = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
@@ -37,7 +37,8 @@ KNOWN_MD5 = {
 }
 """Metadata files seen before. A hint only: the group counts decide."""
 CELEBA_STEPS = (
-    "CelebA has no source that works without an account or a daily quota. Get img_align_celeba.zip and "
+    "CelebA has no source that works without an account or a daily quota. "
+    "Get img_align_celeba.zip and "
     "list_attr_celeba + list_eval_partition (.txt from the authors' drive, or .csv from Kaggle's "
     "jessicali9530/celeba-dataset), unpack all into one folder, and run: "
     "fedgroup data prepare celeba --root FOLDER"
@@ -45,8 +46,17 @@ CELEBA_STEPS = (
 
 
 def prepare(name: str, root: Path | None, progress: Progress = no_progress) -> None:
-    """Download (where needed and possible) and decode a data set into its bank."""
-    makers: dict[str, Callable[[Path | None, Progress], None]] = {
+    """Download a data set (where needed and possible) and decode it into its bank.
+
+    Args:
+        name: Short name of the data set.
+        root: Folder of its files; by default the usual places, downloads go into the cache.
+        progress: Called as files are fetched and pictures decoded.
+
+    Raises:
+        FedgroupError: There is no such data set, or its files cannot be had.
+    """
+    steps: dict[str, Callable[[Path | None, Progress], None]] = {
         "waterbirds": _waterbirds,
         "fashion": _fashion,
         "celeba": _celeba,
@@ -56,9 +66,9 @@ def prepare(name: str, root: Path | None, progress: Progress = no_progress) -> N
 
         Synthbirds().load()
         return
-    if name not in makers:
-        raise unknown("data set to prepare", name, [*makers, "synthbirds"])
-    makers[name](root, progress)
+    if name not in steps:
+        raise unknown("data set to prepare", name, [*steps, "synthbirds"])
+    steps[name](root, progress)
 
 
 def _text(root: Path | None) -> str:
@@ -68,7 +78,7 @@ def _text(root: Path | None) -> str:
 def _waterbirds(root: Path | None, progress: Progress) -> None:
     if root is not None:
         root = root.expanduser()
-        _make(root)
+        _make_folder(root)
     data = Waterbirds(_text(root))
     try:
         data.listing()
@@ -85,16 +95,19 @@ def _waterbirds(root: Path | None, progress: Progress) -> None:
 
 def _fashion(root: Path | None, progress: Progress) -> None:
     try:
-        fashion.find(_text(root))
+        fashion_files.find(_text(root))
     except FedgroupError:
         root = root.expanduser() if root is not None else cache_dir() / "fashion"
-        by_hand = f"put the four Fashion-MNIST idx.gz files into {root}, or install Debian's dataset-fashion-mnist"
+        by_hand = (
+            f"put the four Fashion-MNIST idx.gz files into {root}, "
+            f"or install Debian's dataset-fashion-mnist"
+        )
         for name, md5 in FASHION_MD5.items():
             _fetch(f"{FASHION_BASE}{name}.gz", root / f"{name}.gz", progress, by_hand, md5)
     Fashion(_text(root)).load()
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -108,25 +121,24 @@ def _fetch(
 ) -> None:
     """Download, and on failure say how to do it by hand."""
     try:
-        _make(target.parent)
+        _make_folder(target.parent)
         fetch(url, target, progress, md5)
     except FedgroupError as error:
         raise FedgroupError(f"{error}. By hand: {by_hand}") from error
 
 
 def _unpack(archive: Path, home: Path) -> None:
-    """Unpack into `home`, all or nothing: half a data set would pass for a whole one on the next run."""
+    """Unpack into `home`, all or nothing: half a data set would pass for a whole one later."""
     staging = home / ".unpacking"
     shutil.rmtree(staging, ignore_errors=True)
     try:
-        _make(staging)
+        _make_folder(staging)
         unpack(archive, staging)
-        for made in sorted(staging.iterdir()):
-            if (home / made.name).exists():
-                raise FedgroupError(
-                    f"{home / made.name} is in the way of {archive.name}: move it, run again"
-                )
-            made.replace(home / made.name)
+        for path in sorted(staging.iterdir()):
+            target = home / path.name
+            if target.exists():
+                raise FedgroupError(f"{target} is in the way of {archive.name}: move it, run again")
+            path.replace(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -141,10 +153,10 @@ def _celeba(root: Path | None, progress: Progress) -> None:
 
 
 def check(name: str, root: Path | None) -> list[str]:
-    """Lines that say what a data set's files are: layout, hashes, group counts, missing pictures."""
+    """Return lines on a data set's files: layout, hashes, group counts, missing pictures."""
     if name == "fashion":
-        folder = fashion.find(_text(root))
-        images, labels = fashion.read_garments(folder)
+        folder = fashion_files.find(_text(root))
+        images, labels = fashion_files.read_garments(folder)
         return [
             f"fashion: {len(images)} garments in {folder}",
             f"{len(set(labels.tolist()))} kinds, all readable",
@@ -165,13 +177,13 @@ def _report(
     official: Mapping[str, tuple[int, ...]],
     variants: Mapping[str, Mapping[str, tuple[int, ...]]],
 ) -> list[str]:
-    found = counts(listing.group, listing.split, 4)
+    actual = counts(listing.group, listing.split, 4)
     lines = [f"{name}: {len(listing.paths)} images, {listing.dialect}, metadata {listing.key}"]
     for path in files:
         with path.open("rb") as file:
             md5 = hashlib.file_digest(file, "md5").hexdigest()
         lines.append(f"  {path.name}: md5 {md5}, {KNOWN_MD5.get(md5, 'not a copy seen before')}")
-    for part, sizes in found.items():
+    for part, sizes in actual.items():
         verdict = (
             "official"
             if sizes == official[part]
@@ -181,7 +193,7 @@ def _report(
     lines += [
         f"  these are the counts of {why}"
         for why, counted in variants.items()
-        if dict(counted) == found
+        if dict(counted) == actual
     ]
     missing = [path for path in listing.paths if not path.is_file()]
     few = ", ".join(str(path) for path in missing[:3])

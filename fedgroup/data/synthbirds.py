@@ -1,7 +1,7 @@
-"""synthbirds: the embedded data set. Bird shapes (the core feature) on land or water (the spurious one).
+"""synthbirds, the embedded data: bird shapes (the core feature) on land or water (the spurious).
 
-Group counts are exactly those of Waterbirds (Sagawa et al., 2020), so the tension of the paper appears
-without a download: 95 % of training birds are where one expects them.
+Group counts are exactly those of Waterbirds (Sagawa et al., ICLR 2020), so the tension of the paper
+appears without a download: 95 % of training birds are where one expects them.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from fedgroup.data.drawn_birds import class_latents, render
 from fedgroup.data.image_bank import has_bank, read_bank, write_bank
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.paths import cache_dir
 from fedgroup.seeding import rng, torch_seed
+from fedgroup.storage import cache_dir
 
 COUNTS = {
     "train": (3498, 184, 56, 1057),
@@ -86,7 +86,10 @@ class Synthbirds:
 
 
 def group_columns(seed: int, name: str) -> tuple[Ints, Ints]:
-    """Group and split (0, 1, 2) of every picture, shuffled within each split; (M,) int64 each."""
+    """Return the group and the split (0, 1, 2) of every picture, (M,) int64 each.
+
+    Groups are shuffled within each split, by the data set's seed and name.
+    """
     groups = [
         rng(seed, name, split, "order").permutation(np.repeat(np.arange(4), counts))
         for split, counts in COUNTS.items()

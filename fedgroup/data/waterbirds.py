@@ -1,4 +1,4 @@
-"""Waterbirds (Sagawa et al., 2020): CUB birds on Places backgrounds, from the official files.
+"""Waterbirds (Sagawa et al., ICLR 2020): CUB birds on Places backgrounds, from the official files.
 
 y: 0 land bird, 1 water bird; place: 0 land, 1 water; group g = 2y + place. The group counts are the
 checksum: a regenerated metadata.csv with the same header circulates and is refused.
@@ -65,7 +65,7 @@ class Waterbirds:
         check_size("waterbirds", self.size)
 
     def listing(self) -> Listing:
-        """Read and check the metadata; no picture is opened."""
+        """Read and check the metadata; open no picture."""
         path = self._find()
         columns = read_csv(path)
         need(columns, COLUMNS, path)
@@ -86,25 +86,26 @@ class Waterbirds:
         )
 
     def metadata_files(self) -> list[Path]:
-        """The file that lists the samples."""
+        """Return the file that lists the samples."""
         return [self._find()]
 
     def _find(self) -> Path:
         looked = places(self.root, "waterbirds")
-        found = [
+        candidates = [
             folder / "metadata.csv"
             for place in looked
             for folder in subfolders(place, FOLDERS)
             if (folder / "metadata.csv").is_file()
         ]
-        for path in found:
+        for path in candidates:
             if _is_waterbirds(path):
                 return path
-        if self.root and found:
-            return found[0]  # named by the user: reading it says what is wrong with it
+        if self.root and candidates:
+            return candidates[0]  # named by the user: reading it says what is wrong with it
         raise FedgroupError(
-            f"waterbirds: no metadata.csv in {', '.join(str(p) for p in looked)} or their subfolders: run "
-            f"`fedgroup data prepare waterbirds`, or give the folder with --data waterbirds --root"
+            f"waterbirds: no metadata.csv in {', '.join(str(p) for p in looked)} or their "
+            f"subfolders: run `fedgroup data prepare waterbirds`, or give the folder with "
+            f"--data waterbirds --root"
         )
 
 

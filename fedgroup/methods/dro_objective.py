@@ -1,9 +1,11 @@
-"""GroupDRO's online objective: group weights that follow the group losses (Sagawa et al., 2020).
+"""GroupDRO's online objective: group weights that follow the group losses.
 
-With L_g the mean loss of group g in the batch (0 where g is absent), n_g its training samples and C the
-size adjustment, A_g = L_g + C/sqrt(n_g). The weights are q = softmax(z) with z <- z + eta*A, z_0 = 0, and
-the objective is sum_g q_g*A_g with the new q (spec group_methods 3.1, 3.3). z is kept in log space and
-float64, so that it cannot overflow, and it is part of the state: a resumed run keeps its weights.
+With L_g the mean loss of group g in the batch (0 where g is absent), n_g its training samples and C
+the size adjustment, A_g = L_g + C/sqrt(n_g) (Sagawa et al., ICLR 2020, section 3.3). The weights
+are q = softmax(z) with z <- z + eta*A, z_0 = 0, and the objective is sum_g q_g*A_g with the new q
+(algorithm 1 there, whose q_g <- q_g * exp(eta*A_g), normalised, is the same). z is kept in log
+space and float64, so that it cannot overflow, and it is part of the state: a resumed run keeps its
+weights. As in GEORGE's code, C/sqrt(n_g) moves z for absent groups too.
 """
 
 from collections.abc import Mapping
@@ -23,18 +25,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DROLoss:
-    """Settings of the objective; `over` starts it on a data set."""
+    """Settings of GroupDRO's objective; `over` starts it on a data set.
+
+    Minimises sum_g q_g * (L_g + C/sqrt(n_g)) (Sagawa et al., ICLR 2020, algorithm 1).
+    """
 
     eta: float = 0.01
     """Step size of the group weights."""
     adjustment: float | tuple[float, ...] = 0.0
-    """C of the size adjustment C/sqrt(n_g). One number holds for every group (GEORGE). One number per
-    group is applied only if all are positive: a single 0 switches all of them off (official GroupDRO)."""
+    """C of the size adjustment C/sqrt(n_g). One number holds for every group (GEORGE). One number
+    per group is applied only if all are positive: a single 0 switches all of them off (official
+    GroupDRO)."""
     normalise: bool = False
     """Divide A by its sum before it moves z; the objective keeps A as it is."""
     weighting: Literal["exponential", "greedy"] = "exponential"
-    """exponential: q as above. greedy: all weight on the groups of highest smoothed loss that together
-    hold `share` of the training samples (CVaR over groups); eta is not used."""
+    """exponential: q as above. greedy: all weight on the groups of highest smoothed loss that
+    together hold `share` of the training samples (CVaR over groups); eta is not used."""
     share: float = 0.2
     """greedy: share of the training samples under full weight, in (0, 1]."""
     smoothing: float = 0.1
@@ -60,9 +66,19 @@ class DROLoss:
     def over(
         self, data: GroupedDataset, ids: Ints | None = None, device: torch.device | str = "cpu"
     ) -> "DROObjective":
-        """Start the objective on `data`, by its own groups or by other `ids` (N,) such as clusters.
+        """Start the objective on a data set.
 
-        With ids, batches are looked up by sample identity, so they must be batches of `data`.
+        Args:
+            data: N training samples.
+            ids: Group or cluster of each sample, (N,), 0..G-1 without gaps; batches are then looked
+                up by sample identity, so they must be batches of `data`. None: its own groups.
+            device: Where batches live.
+
+        Returns:
+            The objective, with equal weights.
+
+        Raises:
+            FedgroupError: where the ids do not fit the data or a group has no samples.
         """
         if ids is None:
             counts = np.bincount(data.group, minlength=len(data.info.groups))
@@ -85,9 +101,10 @@ class DROLoss:
 
 
 class DROObjective:
-    """`objective(logits, batch)` gives the scalar to minimise and moves the group weights.
+    """GroupDRO's objective in one run; calling it gives the scalar to minimise and moves q.
 
-    Where gradients are disabled nothing moves and no adjustment is added. No step waits for the device.
+    Where gradients are disabled nothing moves and no adjustment is added. No step waits for the
+    device.
     """
 
     def __init__(
@@ -97,15 +114,22 @@ class DROObjective:
         table: Ints | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Start with equal weights; counts (G,) training samples per group.
+        """Start with equal weights.
 
-        table (I,) gives the group of the sample with identity i; None reads batch.group instead.
+        Args:
+            settings: Settings of the objective.
+            counts: Training samples of each group, (G,), at least 1.
+            table: Group of the sample with identity i, (I,); None: read batch.group instead.
+            device: Where batches live.
+
+        Raises:
+            FedgroupError: where a group has no training samples, or the adjustments do not fit.
         """
         empty = np.flatnonzero(np.asarray(counts) < 1)
         if len(empty):
             raise FedgroupError(
-                f"group {empty[0]} of {len(counts)} has no training samples: number the groups that have "
-                f"some 0, 1, 2, ... first (fedgroup.methods.clustering.clusters.compact)"
+                f"group {empty[0]} of {len(counts)} has no training samples: number the groups "
+                f"that have some 0, 1, 2, ... first (fedgroup.methods.clustering.clusters.compact)"
             )
         self.settings = settings
         size = torch.as_tensor(np.asarray(counts), dtype=torch.float64)
@@ -119,7 +143,10 @@ class DROObjective:
         }
 
     def __call__(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Objective of B samples, a float32 scalar (wider where logits (B, C) are), with gradient."""
+        """Return the objective of B samples, a scalar with gradient, and move the group weights.
+
+        It is float32, or wider where the logits (B, C) are.
+        """
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         losses = F.cross_entropy(logits, batch.y, reduction="none")
         ids = batch.group if self._table is None else self._table[batch.index]
@@ -132,10 +159,9 @@ class DROObjective:
                 hit = (logits.argmax(1) == batch.y).to(torch.float64)
                 self._learn(member.T, count, losses.detach(), hit)
         weights = self.weights()
-        each = (
-            (member * (weights / size)).sum(1).to(losses.dtype)
-        )  # q_g / (members of g in the batch)
-        objective = (each * losses).sum()
+        # of each sample, q_g / (members of g in the batch)
+        shares = (member * (weights / size)).sum(1).to(losses.dtype)
+        objective = (shares * losses).sum()
         if learning and self.settings.weighting == "exponential":
             objective = objective + (weights * self._penalty).sum().to(losses.dtype)
         return objective
@@ -158,23 +184,22 @@ class DROObjective:
         state["z"] = state["z"] + self.settings.eta * move
 
     def weights(self) -> torch.Tensor:
-        """Current weight of each group, (G,) float64, summing to 1."""
+        """Return the current weight q of each group, (G,) float64, summing to 1."""
         if self.settings.weighting == "exponential":
             return torch.softmax(self._state["z"], 0)
         order = torch.argsort(self._state["smoothed"] + self._penalty, descending=True, stable=True)
         share, alpha = self._share[order], self.settings.share
-        room = (alpha - (share.cumsum(0) - share)).clamp(
-            min=0
-        )  # left for this group by those above it
+        above = share.cumsum(0) - share  # share of the groups of higher loss
+        room = (alpha - above).clamp(min=0)
         weights = torch.empty_like(share)
         weights[order] = torch.minimum(share, room) / alpha
         return self.settings.floor * self._share + (1 - self.settings.floor) * weights
 
     def state(self) -> dict[str, Floats]:
-        """Everything that resuming needs, arrays (G,) float64.
+        """Return everything that resuming needs, arrays (G,) float64.
 
-        z; smoothed group losses; and sums since the start, which subtract: samples `seen`, their `loss`
-        without adjustment, and `hits`, correct predictions made before the step.
+        z; smoothed group losses; and sums since the start, which subtract: samples `seen`, their
+        `loss` without adjustment, and `hits`, correct predictions made before the step.
         """
         state = {name: value.cpu().numpy().copy() for name, value in self._state.items()}
         if not all(np.isfinite(value).all() for value in state.values()):
@@ -184,46 +209,27 @@ class DROObjective:
         return state
 
     def load(self, state: Mapping[str, Floats]) -> None:
-        """Go on from a `state()` of the same groups."""
+        """Go on from a `state()` of the same groups; refuse another."""
         for name, old in self._state.items():
             value = state.get(name)
             if value is None or value.shape != tuple(old.shape) or not np.isfinite(value).all():
                 raise FedgroupError(
-                    f"the saved group weights do not fit: '{name}' must be {len(old)} finite numbers; "
-                    f"resume with the same groups, or start anew"
+                    f"the saved group weights do not fit: '{name}' must be {len(old)} finite "
+                    f"numbers; resume with the same groups, or start anew"
                 )
         for name, old in self._state.items():
             self._state[name] = torch.from_numpy(np.array(state[name], np.float64)).to(old.device)
 
 
 def _penalty(settings: DROLoss, size: torch.Tensor) -> torch.Tensor:
-    """C_g/sqrt(n_g), (G,) float64; zeros where official GroupDRO leaves the adjustment out."""
-    given = settings.adjustment
-    if not isinstance(given, tuple):
-        return given / size.sqrt()
-    if len(given) != len(size):
+    """Return C_g/sqrt(n_g), (G,) float64; zeros where official GroupDRO leaves it out."""
+    adjustment = settings.adjustment
+    if not isinstance(adjustment, tuple):
+        return adjustment / size.sqrt()
+    if len(adjustment) != len(size):
         raise FedgroupError(
-            f"{len(given)} adjustments for {len(size)} groups: give one per group, or one"
+            f"{len(adjustment)} adjustments for {len(size)} groups: give one per group, or one"
         )
-    if settings.weighting == "exponential" and not all(value > 0 for value in given):
+    if settings.weighting == "exponential" and not all(value > 0 for value in adjustment):
         return torch.zeros_like(size)
-    return torch.tensor(given, dtype=torch.float64) / size.sqrt()
-
-
-def sampling_weights(ids: Ints) -> Floats:
-    """N/n_g of each sample's group, (N,) float64: drawing by it is uniform over groups."""
-    if len(ids) == 0 or ids.min() < 0:
-        raise FedgroupError(
-            "group ids must be 0, 1, 2, ..., one per sample of a non-empty data set"
-        )
-    weights: Floats = len(ids) / np.bincount(ids)[ids]
-    return weights
-
-
-def uniform_over_groups(ids: Ints, rng: np.random.Generator) -> Ints:
-    """N positions drawn with replacement, each uniform over the non-empty groups, then within one.
-
-    One epoch of GroupDRO (spec group_methods 3.2); ids (N,) are the groups or clusters.
-    """
-    weights = sampling_weights(ids)
-    return rng.choice(len(ids), len(ids), p=weights / weights.sum())
+    return torch.tensor(adjustment, dtype=torch.float64) / size.sqrt()

@@ -12,7 +12,10 @@ from fedgroup.methods.method import Method
 
 @dataclass(frozen=True)
 class ERM(Method):
-    """Mean cross-entropy over all samples; task.train alone says how."""
+    """Empirical risk minimisation (Vapnik, Principles of Risk Minimization, NIPS 1991).
+
+    Minimises 1/N * sum_i l(x_i, y_i) with l the cross-entropy; task.train alone says how.
+    """
 
     def run(self, splits: Splits, trainer: Trainer) -> None:
         """Train on every sample, poisons included."""

@@ -1,108 +1,106 @@
-"""Identification phases on disk: trained once for every case, factor and early stop that asks for them.
+"""Identification phases on disk: trained once for all cases, factors and stops that ask for them.
 
-A stage is plain training (ERM) whose product is kept in cache_dir()/stages under a hash of everything it
-depends on: the content of the data, the starting weights, the training settings, the seed, the device
-and the version of torch; not how long it trains. It is stored after every epoch, so a stopped one goes
-on, a longer one continues a shorter one, and a shorter one is a part of a longer one. Workers that need
-the same stage wait for the first.
+A stage is plain training whose product is kept in cache_dir()/stages under a hash of everything it
+depends on: the content of the data, the starting weights, the training settings, the seed, the
+device and the version of torch; not how long it trains. It is stored after every epoch, so a
+stopped one goes on, a longer one continues a shorter one, and a shorter one is a part of a longer
+one. Workers that need the same stage wait for the first.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
 
-from fedgroup.cache import Arrays, alone, fingerprint, load, save
-from fedgroup.dataset import Batch, GroupedDataset, Ints
+from fedgroup.cache import fingerprint
+from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
 from fedgroup.layout import Weights, read, write
-from fedgroup.paths import cache_dir
-from fedgroup.predict import count, predict
+from fedgroup.methods.stage_keepers import (
+    BestWeights,
+    EvalPredictions,
+    Keeper,
+    OnlinePredictions,
+)
+from fedgroup.model import build_model
+from fedgroup.seeding import rng
 from fedgroup.spec import to_dict
-from fedgroup.train import Draw, Objective, Progress, TrainConfig, epochs
+from fedgroup.storage import Arrays, cache_dir, exclusive, load_cached, save_cached
+from fedgroup.task import Task
+from fedgroup.train import Progress, TrainConfig, epochs
 
 FORMAT = 1
 """Raised when equal settings would no longer give equal stages."""
+NAMESPACE = "central"
+"""First word of the address of every shuffle: rng(seed, "central", stage, epoch)."""
 Predictions = Literal["online", "eval"]
-"""online: made while training, before each step; eval: made in evaluation mode between epochs."""
+"""online: made while training, before each step; eval: in evaluation mode between epochs."""
 STATE = ("theta", "buffers", "counters", "momentum", "epoch")
-
-
-class Keeper(Protocol):
-    """What a stage keeps of its training, besides the state to go on from."""
-
-    names: tuple[str, ...]
-
-    @property
-    def objective(self) -> Objective | None:
-        """Objective of the training; None: mean cross-entropy."""
-        ...
-
-    @property
-    def draw(self) -> Draw | None:
-        """Samples of an epoch; None: all, shuffled."""
-        ...
-
-    def after(self, model: nn.Module, number: int) -> None:
-        """Look at the model after epoch `number`; 0 is the start."""
-        ...
-
-    def arrays(self) -> Arrays:
-        """Everything kept so far, by `names`."""
-        ...
-
-    def load(self, arrays: Arrays) -> None:
-        """Go on from what arrays() gave."""
-        ...
+"""Arrays in a stage's file that training goes on from."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One identification phase."""
+    """One identification phase; `make_stage` makes that of a task."""
 
     build: Callable[[], nn.Module]
     """Makes the start model, on the device."""
     data: GroupedDataset
+    """What it trains on."""
     config: TrainConfig
     """How it trains; its epochs are overruled by what is asked for."""
     rng: Callable[[int], np.random.Generator]
     """Generator of an epoch by its number."""
-    address: tuple[Any, ...]
+    address: tuple[str | int, ...]
     """Names the generators: equal addresses give equal streams."""
     device: torch.device
+    """Where it trains."""
 
     def predictions(self, step: int, how: Predictions) -> Ints:
-        """Predicted classes (N,) at 0-based epoch index `step`, that is after `step` full epochs.
+        """Return predicted classes of the data after some epochs.
 
-        online: those of the epoch that follows, each before its step, in training mode (official JTT).
+        Args:
+            step: 0-based epoch index: predictions are of the model after `step` full epochs.
+            how: eval: in evaluation mode; online: made during the epoch that follows, each before
+                its step, in training mode (official JTT).
+
+        Returns:
+            Classes, (N,) int64.
         """
-        keeper: _Rows = (_Online if how == "online" else _Evaluated)(
-            self.data, self.device, self.config
-        )
-        self.keep({"product": how}, keeper, step + (how == "online"))
+        make = OnlinePredictions if how == "online" else EvalPredictions
+        keeper = make(self.data, self.device, self.config.precision)
+        self.advance({"product": how}, keeper, step + (how == "online"))
         return keeper.rows[step].astype(np.int64)
 
     def best(
         self, length: int, val: GroupedDataset, score: Callable[[Counts], float], name: str
     ) -> Weights:
-        """Weights after the first epoch of highest validation score (called `name`) in `length` epochs."""
-        keeper = _Best(val, score, self.device, self.config.precision)
+        """Return the weights after the first epoch of highest validation score.
+
+        Args:
+            length: Epochs to train.
+            val: The validation split.
+            score: Score of a model by its counts on `val`; larger is better.
+            name: Name of the score, part of the stage's hash.
+
+        Returns:
+            The weights of that epoch.
+        """
+        keeper = BestWeights(val, score, self.device, self.config.precision)
         counts = list(self.data.info.train_counts)  # the weights of an adjusted score
         product = {"product": "best", "score": name, "counts": counts, "val": fingerprint(val)}
-        self.keep({**product, "length": length}, keeper, length)
+        self.advance({**product, "length": length}, keeper, length)
         return keeper.weights
 
-    def path(self, product: dict[str, Any]) -> Path:
-        """File of a product of this stage."""
+    def path(self, product: Mapping[str, Any]) -> Path:
+        """Return the file of a product of this stage, named by what it depends on."""
         start = hashlib.sha256()
         for array in read(self.build()).arrays().values():
             start.update(array.tobytes())
@@ -120,11 +118,17 @@ class Stage:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return cache_dir() / "stages" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
 
-    def keep(self, product: dict[str, Any], keeper: Keeper, length: int) -> None:
-        """Bring the keeper to `length` epochs, from the file as far as it goes."""
+    def advance(self, product: Mapping[str, Any], keeper: Keeper, length: int) -> None:
+        """Bring a keeper to `length` epochs: from the file as far as it goes, then by training.
+
+        Args:
+            product: What the keeper's arrays depend on besides the stage; plain values, for JSON.
+            keeper: Looks at the model after every epoch; holds the product afterwards.
+            length: Epochs that it must have seen.
+        """
         path = self.path(product)
-        with alone(path):
-            stored = load(path, {*STATE, *keeper.names})
+        with exclusive(path):
+            stored = load_cached(path, {*STATE, *keeper.names})
             if stored is not None:
                 keeper.load(stored)
                 if stored["epoch"] >= length:
@@ -135,122 +139,84 @@ class Stage:
         model = self.build()
         state = None
         if stored is not None:
-            write(model, Weights(*(stored[name] for name in STATE[:3])))
+            write(model, Weights.from_arrays(stored))
             state = Progress(int(stored["epoch"]), stored["momentum"])
         else:
-            keeper.after(model, 0)
-            save(path, _stored(model, Progress(0, np.empty(0, np.float32)), keeper))
+            keeper.after_epoch(0, model)
+            save_cached(path, _all_arrays(model, Progress(0, np.empty(0, np.float32)), keeper))
         if length == 0:
             return
         config = replace(self.config, epochs=length)
-        made = epochs(
+        trained = epochs(
             *(model, self.data, config, self.rng, self.device),
             objective=keeper.objective,
             draw=keeper.draw,
             state=state,
         )
-        for epoch in made:
+        for epoch in trained:
             check_loss(epoch.number, epoch.loss, "the identification model")
             progress = epoch.progress()
-            keeper.after(model, epoch.number)
-            save(path, _stored(model, progress, keeper))
+            keeper.after_epoch(epoch.number, model)
+            save_cached(path, _all_arrays(model, progress, keeper))
 
 
-def check_loss(number: int, loss: float, what: str) -> None:
-    """Refuse a loss that is not a number: nothing after it would mean anything."""
-    if not np.isfinite(loss):
-        raise FedgroupError(
-            f"{what} diverged in epoch {number} (loss {loss}): lower its learning rate"
-        )
-
-
-def _stored(model: nn.Module, progress: Progress, keeper: Keeper) -> Arrays:
+def _all_arrays(model: nn.Module, progress: Progress, keeper: Keeper) -> Arrays:
+    """Return everything that a stage's file holds."""
     state = {"momentum": progress.momentum, "epoch": np.array(progress.epoch)}
     return {**read(model).arrays(), **state, **keeper.arrays()}
 
 
-class _Rows:
-    """Predictions of every epoch, (E, N)."""
+def make_stage(
+    task: Task, name: str, data: GroupedDataset, config: TrainConfig, device: torch.device
+) -> Stage:
+    """Return an identification phase of the centralized runs of a task.
 
-    names: tuple[str, ...] = ("rows",)
-    objective: Objective | None = None
-    draw: Draw | None = None
+    Args:
+        task: Gives the model, its starting weights and the seed.
+        name: Name of the phase, which addresses its shuffles.
+        data: What it trains on.
+        config: How it trains.
+        device: Where it trains.
 
-    def __init__(self, data: GroupedDataset, device: torch.device, config: TrainConfig) -> None:
-        self.data, self.device, self.precision = data, device, config.precision
-        self.dtype = np.int8 if len(data.info.classes) < 128 else np.int32
-        self.rows: list[NDArray[Any]] = []
-
-    def after(self, model: nn.Module, number: int) -> None:
-        raise NotImplementedError
-
-    def arrays(self) -> Arrays:
-        empty = np.empty((0, len(self.data)), self.dtype)
-        return {"rows": np.stack(self.rows) if self.rows else empty}
-
-    def load(self, arrays: Arrays) -> None:
-        self.rows = list(arrays["rows"])
+    Returns:
+        The stage; nothing is trained yet.
+    """
+    address = (task.seed, NAMESPACE, name)
+    shuffles = epoch_rng(task.seed, name)
+    return Stage(lambda: start_model(task, data, device), data, config, shuffles, address, device)
 
 
-class _Evaluated(_Rows):
-    """Row e: in evaluation mode after e epochs."""
+def start_model(task: Task, data: GroupedDataset, device: torch.device) -> nn.Module:
+    """Return a fresh model of a task, with its starting weights.
 
-    def after(self, model: nn.Module, number: int) -> None:
-        self.rows.append(predict(model, self.data, self.device, self.precision).astype(self.dtype))
+    Args:
+        task: Gives the model and the seed.
+        data: Gives the number of classes.
+        device: Where the model goes.
 
-
-class _Online(_Rows):
-    """Row e: while epoch e + 1 trains, as the official code does."""
-
-    def __init__(self, data: GroupedDataset, device: torch.device, config: TrainConfig) -> None:
-        super().__init__(data, device, config)
-        position = np.zeros(int(data.index.max()) + 1, np.int64)
-        position[data.index] = np.arange(len(data))
-        self.position = torch.from_numpy(position).to(device)
-        self.row = torch.zeros(len(data), dtype=torch.int64, device=device)
-        self.objective = self._record
-
-    def _record(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        self.row[self.position[batch.index]] = logits.detach().argmax(1)
-        return F.cross_entropy(logits, batch.y)
-
-    def after(self, model: nn.Module, number: int) -> None:
-        if number:
-            self.rows.append(self.row.cpu().numpy().astype(self.dtype))
+    Returns:
+        The model; equal arguments give equal weights.
+    """
+    return build_model(task.model, len(data.info.classes), task.seed, device)
 
 
-class _Best:
-    """Weights of the first epoch of highest validation score."""
+def epoch_rng(seed: int, stage: str) -> Callable[[int], np.random.Generator]:
+    """Return the function from an epoch's number to its generator, for one phase of a run."""
+    return lambda epoch: rng(seed, NAMESPACE, stage, epoch)
 
-    names: tuple[str, ...] = ("best.theta", "best.buffers", "best.counters", "best.score")
-    objective: Objective | None = None
-    draw: Draw | None = None
 
-    def __init__(
-        self,
-        val: GroupedDataset,
-        score: Callable[[Counts], float],
-        device: torch.device,
-        precision: str,
-    ) -> None:
-        self.val, self.score, self.device, self.precision = val, score, device, precision
-        self.weights: Weights
-        self.value = -1.0
+def check_loss(number: int, loss: float, what: str) -> None:
+    """Refuse a loss that is not a number: nothing after it would mean anything.
 
-    def after(self, model: nn.Module, number: int) -> None:
-        predicted = predict(model, self.val, self.device, self.precision)
-        value = self.score(count(predicted, self.val))
-        if number == 0:
-            self.weights = read(model)  # a placeholder: the start is never the best
-        elif value > self.value:
-            self.value, self.weights = value, read(model)
+    Args:
+        number: Number of the epoch.
+        loss: Its mean loss.
+        what: What was trained, for the message.
 
-    def arrays(self) -> Arrays:
-        held = {f"best.{name}": array for name, array in self.weights.arrays().items()}
-        return {**held, "best.score": np.array(self.value)}
-
-    def load(self, arrays: Arrays) -> None:
-        self.weights = Weights(
-            *(arrays[f"best.{name}"] for name in ("theta", "buffers", "counters"))
+    Raises:
+        FedgroupError: where the loss is not finite.
+    """
+    if not np.isfinite(loss):
+        raise FedgroupError(
+            f"{what} diverged in epoch {number} (loss {loss}): lower its learning rate"
         )
-        self.value = float(arrays["best.score"])

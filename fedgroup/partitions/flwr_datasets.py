@@ -1,9 +1,7 @@
-"""Any partitioner of flwr-datasets, by import path (extra: pip install 'fedgroup[partitioners]')."""
+"""Any partitioner of flwr-datasets, by import path (an extra: fedgroup[partitioners])."""
 
-import importlib
 import inspect
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +9,10 @@ import numpy as np
 
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.options import Options, freeze, thaw
 from fedgroup.partitions.partition import check_clients, check_enough, validate
 from fedgroup.seeding import rng
+from fedgroup.spec import imported
 
 INSTALL = "partition flwr_datasets needs an extra package: pip install 'fedgroup[partitioners]'"
 
@@ -21,15 +21,15 @@ INSTALL = "partition flwr_datasets needs an extra package: pip install 'fedgroup
 class FlwrDatasets:
     """A flwr-datasets partitioner over the columns y, group and index of the training split.
 
-    `index` is the position in the split, and what is read back. Where the partitioner takes a seed and
-    the options give none, it gets one derived from the task's seed.
+    `index` is the position in the split, and what is read back. Where the partitioner takes a seed
+    and the options give none, it gets one derived from the task's seed.
     """
 
     partitioner: str = "flwr_datasets.partitioner:IidPartitioner"
     """Import path of the class."""
     clients: int = 100
     """Number of clients: passed as num_partitions where the class takes it, else checked."""
-    options: dict[str, Any] | tuple[tuple[str, Any], ...] = ()
+    options: Options = ()
     """Its other arguments, e.g. {partition_by: group, alpha: 0.5}; kept as sorted pairs."""
     shuffle: bool = True
     """Shuffle the rows first (seeded): their IID partitioner cuts contiguous shards."""
@@ -39,10 +39,8 @@ class FlwrDatasets:
     def __post_init__(self) -> None:
         check_clients(self.clients)
         options = dict(self.options)
-        pairs = tuple((name, _freeze(options[name])) for name in sorted(options))
-        object.__setattr__(
-            self, "options", pairs
-        )  # hashable: partitions are cached by their settings
+        # hashable: partitions are cached by their settings
+        object.__setattr__(self, "options", freeze(options))
         if isinstance(count := options.get("num_partitions"), int):
             check_clients(count)
             object.__setattr__(self, "clients", count)
@@ -54,7 +52,7 @@ class FlwrDatasets:
             from datasets import Dataset
         except ImportError as error:
             raise FedgroupError(INSTALL) from error
-        partitioner = self._make(seed)
+        partitioner = self._build(seed)
         order = np.arange(len(train))
         if self.shuffle:
             order = rng(seed, "partition").permutation(len(train))
@@ -68,9 +66,10 @@ class FlwrDatasets:
             )
         return validate(parts, len(train), self.complete)
 
-    def _make(self, seed: int) -> Any:
+    def _build(self, seed: int) -> Any:
+        """Return an instance of the partitioner class."""
         cls = self._load()
-        options = {name: _thaw(value) for name, value in dict(self.options).items()}
+        options = thaw(self.options)
         try:
             takes = set(inspect.signature(cls).parameters)
         except (TypeError, ValueError):  # no signature to read: pass the options alone
@@ -87,58 +86,44 @@ class FlwrDatasets:
             ) from error
 
     def _load(self) -> Any:
+        """Return the partitioner class behind the import path."""
         module, _, name = self.partitioner.partition(":")
         if not module or not name:
             raise FedgroupError(
-                f"'{self.partitioner}' is not an import path: write flwr_datasets.partitioner:IidPartitioner"
+                f"'{self.partitioner}' is not an import path: "
+                f"write flwr_datasets.partitioner:IidPartitioner"
             )
         try:
-            cls = getattr(importlib.import_module(module), name)
-        except ModuleNotFoundError as error:
-            if error.name == "flwr_datasets":
+            cls = imported(self.partitioner)
+        except FedgroupError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and cause.name == "flwr_datasets":
                 raise FedgroupError(INSTALL) from error
             raise FedgroupError(
-                f"cannot load partitioner '{self.partitioner}' ({error})"
-            ) from error
-        except (ImportError, AttributeError) as error:
-            raise FedgroupError(
-                f"cannot load partitioner '{self.partitioner}' ({error})"
+                f"cannot load partitioner '{self.partitioner}' ({cause})"
             ) from error
         if not callable(cls):
             raise FedgroupError(f"'{self.partitioner}' is not a class: give my_pkg.mod:Class")
         return cls
 
     def _split(self, partitioner: Any, rows: Any) -> list[Ints]:
-        """Positions of each partition, as the partitioner dealt them."""
+        """Return the positions of each partition, as the partitioner dealt them."""
         try:
-            with (
-                warnings.catch_warnings()
-            ):  # retries, rests and pyarrow's deprecations: validate() judges
+            # retries, rests and pyarrow's deprecations: validate() judges
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 partitioner.dataset = rows
                 count = int(partitioner.num_partitions)
                 return [
-                    np.array(partitioner.load_partition(c)["index"][:], np.int64)
-                    for c in range(count)
+                    np.array(partitioner.load_partition(client)["index"][:], np.int64)
+                    for client in range(count)
                 ]
         except Exception as error:  # someone else's code, which raises what it likes
             raise FedgroupError(
-                f"{self.partitioner} cannot split this data ({type(error).__name__}: {_line(error)}): "
-                f"change clients or its options"
+                f"{self.partitioner} cannot split this data "
+                f"({type(error).__name__}: {_line(error)}): change clients or its options"
             ) from error
 
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _freeze(value: Any) -> Any:
-    """Lists as tuples, so that the settings hash; other values stay."""
-    if isinstance(value, Mapping):
-        raise FedgroupError(f"partitioner options must be plain values or lists, got {value!r}")
-    return tuple(_freeze(item) for item in value) if isinstance(value, list | tuple) else value
-
-
-def _thaw(value: Any) -> Any:
-    """Tuples as lists again: flwr-datasets refuses tuples."""
-    return [_thaw(item) for item in value] if isinstance(value, tuple) else value

@@ -18,8 +18,8 @@ from fedgroup.partitions.partition import validate
 class Lists:
     """Your own partition: a file with one list of training positions per client.
 
-    JSON: a list of lists. npz: what numpy.savez(file, *parts) writes, arrays arr_0, arr_1, ... (or 0, 1,
-    ...). The number of clients is that of the file.
+    JSON: a list of lists. npz: what numpy.savez(file, *parts) writes, arrays arr_0, arr_1, ...
+    (or 0, 1, ...). The number of clients is that of the file.
     """
 
     file: str = ""
@@ -28,7 +28,7 @@ class Lists:
     """Every sample must be dealt to some client."""
 
     def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
-        """Read and check the lists; the seed changes nothing."""
+        """Read and check the lists; the seed is not used."""
         if not self.file:
             raise FedgroupError(
                 "partition lists needs a file: set file to the path of a .json or .npz"
@@ -58,7 +58,7 @@ def _json(path: Path) -> list[Ints]:
 
 
 def _whole(part: Any, wanted: str) -> Ints:
-    """One client's list as an array; numpy alone would cut 1.5 to 1 and read true as 1."""
+    """Return one client's list as an array; numpy alone would cut 1.5 to 1 and read true as 1."""
     if not isinstance(part, list):
         raise FedgroupError(f"{wanted} is {part!r}")
     for position in part:
@@ -68,7 +68,10 @@ def _whole(part: Any, wanted: str) -> Ints:
 
 
 def _npz(path: Path) -> list[Ints]:
-    wanted = f"{path} must be what numpy.savez(file, *parts) writes: arrays arr_0, arr_1, ..., one per client"
+    wanted = (
+        f"{path} must be what numpy.savez(file, *parts) writes: "
+        f"arrays arr_0, arr_1, ..., one per client"
+    )
     try:
         with path.open("rb") as file:  # np.load leaves the file open where the archive is damaged
             archive = np.load(file, allow_pickle=False)

@@ -1,7 +1,4 @@
-"""Skewed partitions of the literature: by group or label (Dirichlet, pathological) and by size.
-
-Poisons count as samples of their base's group here (spec federated 3.2, "also ship").
-"""
+"""Skewed partitions of the literature: by group or label (Dirichlet, pathological) and by size."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +13,12 @@ from fedgroup.seeding import rng
 
 @dataclass(frozen=True)
 class Dirichlet:
-    """Skewed shares: each group's (or label's) samples are dealt by Dirichlet(alpha) proportions."""
+    """Skewed shares: each group's (or label's) samples are dealt by Dirichlet(alpha) proportions.
+
+    For every group or label v: shares ~ Dirichlet(alpha, ..., alpha) over the clients, and v's
+    permuted samples are cut at their cumulative sums (Yurochkin et al., ICML 2019; Hsu, Qi & Brown,
+    arXiv:1909.06335, 2019).
+    """
 
     clients: int = 100
     """Number of clients."""
@@ -40,8 +42,8 @@ class Dirichlet:
         """Draw proportions per group until every client has enough."""
         if self.clients * self.min_samples > len(train):
             raise FedgroupError(
-                f"{self.clients} clients of at least {self.min_samples} samples need more than the "
-                f"{len(train)} there are: use fewer clients, or a smaller min_samples"
+                f"{self.clients} clients of at least {self.min_samples} samples need more than "
+                f"the {len(train)} there are: use fewer clients, or a smaller min_samples"
             )
         values = train.group if self.over == "group" else train.y
         generator = rng(seed, "partition")
@@ -50,12 +52,12 @@ class Dirichlet:
             if min(len(part) for part in parts) >= self.min_samples:
                 return validate(parts, len(train))
         raise FedgroupError(
-            f"no Dirichlet(alpha={self.alpha:g}) draw of {self.TRIES} gave every one of {self.clients} "
-            f"clients {self.min_samples} samples: raise alpha, or use fewer clients"
+            f"no Dirichlet(alpha={self.alpha:g}) draw of {self.TRIES} gave every one of "
+            f"{self.clients} clients {self.min_samples} samples: raise alpha, or use fewer clients"
         )
 
     def _draw(self, values: Ints, generator: np.random.Generator) -> list[Ints]:
-        """One draw over `values` (N,): positions of each client."""
+        """Draw once over the groups or labels `values` (N,); return each client's positions."""
         parts: list[list[Ints]] = [[] for _ in range(self.clients)]
         for value in np.unique(values):
             members = generator.permutation(np.flatnonzero(values == value))
@@ -68,7 +70,13 @@ class Dirichlet:
 
 @dataclass(frozen=True)
 class Pathological:
-    """Every client holds samples of a few groups (or labels) only."""
+    """Every client holds samples of a few groups (or labels) only.
+
+    The split of McMahan et al., AISTATS 2017, section 3, with groups in place of shards: the groups
+    stand on a seeded circle, client c holds the per_client neighbours that begin at place c (at
+    c * per_client, where there are too few clients to go round), and each group is dealt evenly to
+    the clients that hold it.
+    """
 
     clients: int = 100
     """Number of clients."""
@@ -83,7 +91,7 @@ class Pathological:
             raise FedgroupError(f"per_client must be at least 1, got {self.per_client}")
 
     def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
-        """Give client c neighbouring groups of a seeded circle; each is dealt evenly to its holders."""
+        """Give each client neighbouring groups of a seeded circle; deal each group evenly."""
         check_enough(self.clients, len(train))
         values = train.group if self.over == "group" else train.y
         kinds = np.unique(values)
@@ -112,14 +120,19 @@ class Pathological:
             )
         if self.clients * self.per_client < kinds:
             raise FedgroupError(
-                f"{self.clients} clients of {self.per_client} {self.over}s cannot cover all {kinds}: "
-                f"use more clients, or per_client of at least {-(-kinds // self.clients)}"
+                f"{self.clients} clients of {self.per_client} {self.over}s cannot cover all "
+                f"{kinds}: use more clients, "
+                f"or per_client of at least {-(-kinds // self.clients)}"
             )
 
 
 @dataclass(frozen=True)
 class SizeSkew:
-    """IID content, unequal sizes: the r-th largest client's share is in proportion to r^-exponent."""
+    """IID content, unequal sizes: a power law over the clients' ranks.
+
+    Every client gets min_samples; of what is left, the r-th largest client gets a share in
+    proportion to r^-exponent.
+    """
 
     clients: int = 100
     """Number of clients."""
@@ -142,12 +155,18 @@ class SizeSkew:
         return validate(np.split(order, np.cumsum(sizes)[:-1]), len(train))
 
     def sizes(self, samples: int) -> Ints:
-        """Samples of each rank, largest first, (clients,); they sum to `samples` (largest remainders)."""
+        """Return the samples of each rank, largest first, (clients,); they sum to `samples`.
+
+        Shares are rounded by largest remainders.
+
+        Raises:
+            FedgroupError: min_samples for every client is more than there is.
+        """
         left = samples - self.clients * self.min_samples
         if left < 0:
             raise FedgroupError(
-                f"{self.clients} clients of at least {self.min_samples} samples need more than the "
-                f"{samples} there are: use fewer clients, or a smaller min_samples"
+                f"{self.clients} clients of at least {self.min_samples} samples need more than "
+                f"the {samples} there are: use fewer clients, or a smaller min_samples"
             )
         weights = np.arange(1, self.clients + 1, dtype=np.float64) ** -self.exponent
         shares = left * weights / weights.sum()

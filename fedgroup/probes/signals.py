@@ -1,9 +1,10 @@
-"""What a defence or a robust method could tell poisons by, and how far it does.
+"""What a defence or a robust method could tell poisons by.
 
-Every signal is one number per training sample. After JTT's first phase: the loss, whether JTT finds it
-misclassified, whether EPIC finds it isolated, the size of its EPIC cluster, and how often it was forgotten
-(Toneva et al., 2019: right after one epoch, wrong after the next). Of a run of EPIC: the epoch at which it
-was eliminated. `fedgroup.probes.separability` says what a difference between two groups of samples means.
+Every signal is one number per training sample. After JTT's first phase: the loss, whether JTT finds
+it misclassified, whether EPIC finds it isolated, the size of its EPIC cluster, and how often it was
+forgotten (Toneva et al., ICLR 2019: right after one epoch, wrong after the next). Of a run of EPIC:
+the epoch at which it was eliminated. fedgroup/probes/separability.py says what a difference between
+two groups of samples means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fedgroup.cache import Arrays
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.gradients import Rows, logits, proxies
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.stage import Stage
+from fedgroup.predict import Rows, logits, proxies
+from fedgroup.storage import Arrays
 from fedgroup.train import Draw, Objective
 
 Floats = NDArray[np.float64]
@@ -36,25 +37,40 @@ DISCRETE = {
 
 
 def eliminations(selections: Sequence[Mapping[str, Any]], length: int) -> dict[str, Floats]:
-    """Epoch at which every sample was eliminated, by cell; `length`, past the last, where it never was.
+    """Return the epoch at which every sample was eliminated, by tier.
 
-    selections are the lines of an EPIC run of `length` epochs, whose counts per cell are cumulative.
+    selections are the lines of an EPIC run of `length` epochs, whose counts per tier are
+    cumulative. A sample that stayed has `length`, past the last epoch. The samples of a tier are in
+    the order of their elimination.
     """
     steps = [line for line in selections if line["kind"] == "eliminate"]
-    found: dict[str, Floats] = {}
-    for cell in steps[-1]["used"] if steps else ():
-        gone, size = 0, steps[-1]["used"][cell][1]
+    by_tier: dict[str, Floats] = {}
+    for tier in steps[-1]["used"] if steps else ():
+        gone, size = 0, steps[-1]["used"][tier][1]
         parts = []
         for line in steps:
-            now = line["used"][cell][0]
+            now = line["used"][tier][0]
             parts.append(np.full(now - gone, float(line["step"])))
             gone = now
-        found[cell] = np.concatenate([*parts, np.full(size - gone, float(length))])
-    return found
+        by_tier[tier] = np.concatenate([*parts, np.full(size - gone, float(length))])
+    return by_tier
 
 
 def signals(stage: Stage, step: int, epic: EPIC, seed: int) -> dict[str, Floats]:
-    """All signals of a stage after `step` epochs, (N,) float64 by name, in evaluation mode."""
+    """Compute all signals of a first phase, in evaluation mode.
+
+    Args:
+        stage: The first phase.
+        step: Epochs after which its model is looked at.
+        epic: How EPIC would select at that epoch.
+        seed: Seed of that selection.
+
+    Returns:
+        Signals (N,) float64 by name, over the stage's data.
+
+    Raises:
+        FedgroupError: where epic leaves the last bias out.
+    """
     if epic.no_bias:
         raise FedgroupError(
             "signals come from the model's own outputs: set no_bias of epic to false"
@@ -73,14 +89,17 @@ def signals(stage: Stage, step: int, epic: EPIC, seed: int) -> dict[str, Floats]
 
 
 def outputs(stage: Stage, length: int) -> Rows:
-    """Logits (length + 1, N, C) float32 in evaluation mode: of the start and after every epoch; cached."""
+    """Return logits in evaluation mode, (length + 1, N, C) float32, of the start and every epoch.
+
+    They are cached like any product of the stage.
+    """
     keeper = _Outputs(stage.data, stage.device)
-    stage.keep({"product": "outputs"}, keeper, length)
+    stage.advance({"product": "outputs"}, keeper, length)
     return np.stack(keeper.rows[: length + 1])
 
 
 def losses(rows: Rows, y: Ints) -> Floats:
-    """Cross-entropy of every sample, (N,) float64, from logits (N, C)."""
+    """Return the cross-entropy of every sample, (N,) float64, from logits (N, C) and y (N,)."""
     wide = rows.astype(np.float64)
     top = wide.max(1)
     own = wide[np.arange(len(y)), y]
@@ -88,10 +107,11 @@ def losses(rows: Rows, y: Ints) -> Floats:
 
 
 def forgetting(predicted: Ints, y: Ints) -> Ints:
-    """How often every sample turned from right to wrong, (N,), given predictions (E + 1, N) by epoch.
+    """Return how often every sample turned from right to wrong, (N,) (Toneva et al., ICLR 2019).
 
-    Row 0 is the start and does not count. A sample that was never right gets E, more than any other can
-    have (Toneva et al. call it forgotten infinitely often).
+    predicted (E + 1, N) are the classes after every epoch; row 0 is the start and does not count. A
+    sample that was never right gets E, more than any other can have (Toneva et al. call it
+    forgotten infinitely often).
     """
     right = (predicted == y)[1:]
     lost = (right[:-1] & ~right[1:]).sum(0)
@@ -109,7 +129,7 @@ class _Outputs:
         self.data, self.device = data, device
         self.rows: list[Rows] = []
 
-    def after(self, model: nn.Module, number: int) -> None:
+    def after_epoch(self, number: int, model: nn.Module) -> None:
         self.rows.append(logits(model, self.data, self.device))
 
     def arrays(self) -> Arrays:

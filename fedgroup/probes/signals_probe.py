@@ -1,4 +1,4 @@
-"""How far the signals of a finished run separate poisons from the tiers: the separability report."""
+"""How far the signals of a finished run separate poisons from the tiers."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,19 +8,18 @@ from typing import Any
 from fedgroup.dataset import GroupedDataset
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.group_metrics import cells
+from fedgroup.group_metrics import tier_masks
 from fedgroup.methods.central_run import Central
-from fedgroup.methods.central_trainer import make_stage
 from fedgroup.methods.epic import EPIC
-from fedgroup.methods.identification import error_set
-from fedgroup.methods.jtt import JTT
-from fedgroup.methods.stage import Stage
+from fedgroup.methods.jtt import JTT, error_set
+from fedgroup.methods.stage import Stage, make_stage
+from fedgroup.probes.finished_run import finished_task
 from fedgroup.probes.separability import compare
 from fedgroup.probes.signals import DISCRETE, Floats, eliminations, signals
-from fedgroup.probes.strip_probe import finished_task
-from fedgroup.run_directory import read_json, read_lines
+from fedgroup.run_directory import read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build
+from fedgroup.storage import read_json
 from fedgroup.task import Task, placed_splits
 
 Report = dict[str, dict[str, dict[str, Any]]]
@@ -31,9 +30,10 @@ Report = dict[str, dict[str, dict[str, Any]]]
 class Signals:
     """How well every signal tells poisons from the tiers, on a finished run of JTT or EPIC.
 
-    JTT: the signals after its first phase, of which misclassification is the one it looks at. The outputs
-    after every epoch are not kept by a run, so the phase is trained once more, and cached. EPIC: the epoch
-    at which it eliminated a sample, which bounds every rule that is built on when EPIC would drop.
+    JTT: the signals after its first phase, of which misclassification is the one it looks at. The
+    outputs after every epoch are not kept by a run, so the phase is trained once more, and cached.
+    EPIC: the epoch at which it eliminated a sample, which bounds every rule that is built on when
+    EPIC would drop.
     """
 
     epic: EPIC = EPIC()
@@ -46,11 +46,11 @@ class Signals:
             raise FedgroupError(f"draws must be at least 1, got {self.draws}")
 
     def run(self, folder: Path) -> dict[str, Any]:
-        """The report on the run in `folder`: "signals" by name and tier, and numbers in percent.
+        """Return the report on the run in `folder`: "signals" by name and tier, and numbers.
 
-        `values` has the rates at which the method selects poisons and LRG-1, their "gap", its "bound" (the
-        total variation of the method's own signal) and the bound's "chance", and "tv NAME" and "auc NAME"
-        of every signal, poisons against LRG-1.
+        `values` has, in percent, the rates at which the method selects poisons and LRG-1, their
+        "gap", its "bound" (the total variation of the method's own signal) and the bound's
+        "chance", and "tv NAME" and "auc NAME" of every signal, poisons against LRG-1.
         """
         task, method = finished_task(folder), _method(folder)
         if isinstance(method, EPIC):
@@ -64,67 +64,87 @@ class Signals:
     def _of_eliminations(self, folder: Path, task: Task, method: EPIC) -> Report:
         if method.case != "standard":
             raise FedgroupError(
-                f"{folder} ran EPIC in case {method.case}, which looks at groups: give a run of case standard"
+                f"{folder} ran EPIC in case {method.case}, which looks at groups: "
+                f"give a run of case standard"
             )
-        found = eliminations(read_lines(folder, "selections"), task.train.epochs)
-        if not len(found.get("poisons", ())):
-            raise FedgroupError(
-                f"{folder} trained without poisons: there is nothing to tell apart from the tiers"
-            )
-        tiers = {cell: values for cell, values in found.items() if cell != "HRG same class"}
-        return separate_cells({"elimination": tiers}, task.seed, self.draws)
+        by_tier = eliminations(read_lines(folder, "selections"), task.train.epochs)
+        if not len(by_tier.get("poisons", ())):
+            raise _without_poisons(folder)
+        by_tier.pop("HRG same class", None)
+        return separate_by_tier({"elimination": by_tier}, task.seed, self.draws)
 
     def _after_first_phase(self, folder: Path, task: Task, method: JTT) -> Report:
         stage = _identification(task, method)
         data, step = stage.data, method.identify_epochs
         if not data.poison.any():
-            raise FedgroupError(
-                f"{folder} trained without poisons: there is nothing to tell apart from the tiers"
-            )
-        found = signals(stage, step, self.epic, task.seed)
-        found["misclassification"] = error_set(
-            stage.predictions(step, method.predictions), data
-        ).astype(float)
-        return separate(found, data, task.seed, self.draws)
+            raise _without_poisons(folder)
+        values = signals(stage, step, self.epic, task.seed)
+        found = error_set(stage.predictions(step, method.predictions), data)
+        values["misclassification"] = found.astype(float)
+        return separate(values, data, task.seed, self.draws)
 
 
 def separate(
-    found: Mapping[str, Floats], data: GroupedDataset, seed: int, draws: int = 2000
+    values: Mapping[str, Floats], data: GroupedDataset, seed: int, draws: int = 2000
 ) -> Report:
-    """Separability of the poisons of `data` (sample a) from each tier (sample b), by signal and tier.
+    """Compare the signals of poisons (sample a) with those of each tier (sample b).
 
-    found holds signals (N,) by name. A tier without samples is absent.
+    Args:
+        values: Signals over the samples, (N,) by name.
+        data: N samples, poisons marked.
+        seed: Seed of resamples and relabellings.
+        draws: Number of each.
+
+    Returns:
+        Separability by signal and tier; a tier without samples is absent.
     """
-    masks = cells(data.group, data.poison, data.info.tiers)
-    parted = {
-        name: {cell: values[mask] for cell, mask in masks.items()} for name, values in found.items()
+    masks = tier_masks(data.group, data.poison, data.info.tiers)
+    by_tier = {
+        name: {tier: signal[mask] for tier, mask in masks.items()}
+        for name, signal in values.items()
     }
-    return separate_cells(parted, seed, draws)
+    return separate_by_tier(by_tier, seed, draws)
 
 
-def separate_cells(
-    found: Mapping[str, Mapping[str, Floats]], seed: int, draws: int = 2000
+def separate_by_tier(
+    values: Mapping[str, Mapping[str, Floats]], seed: int, draws: int = 2000
 ) -> Report:
-    """The same from values by signal and cell; every cell but "poisons" is a tier."""
+    """Compare the signals of poisons with those of each tier, from values that are parted already.
+
+    Args:
+        values: Values by signal and tier; every tier but "poisons" is compared with it.
+        seed: Seed of resamples and relabellings.
+        draws: Number of each.
+
+    Returns:
+        Separability by signal and tier; a tier without samples is absent.
+    """
     return {
         name: {
             tier: asdict(
                 compare(
-                    parted["poisons"],
-                    values,
+                    by_tier["poisons"],
+                    signal,
                     rng(seed, "signals", name, tier),
                     discrete=DISCRETE[name],
                     draws=draws,
                 )
             )
-            for tier, values in parted.items()
-            if tier != "poisons" and len(values)
+            for tier, signal in by_tier.items()
+            if tier != "poisons" and len(signal)
         }
-        for name, parted in found.items()
+        for name, by_tier in values.items()
     }
 
 
+def _without_poisons(folder: Path) -> FedgroupError:
+    return FedgroupError(
+        f"{folder} trained without poisons: there is nothing to tell apart from the tiers"
+    )
+
+
 def _method(folder: Path) -> JTT | EPIC:
+    """Return the method of a finished run; refuse those that have no signal."""
     spec = read_json(folder / "spec.json").get("method")
     method = None if spec is None else build(Central, {"method": spec}).method
     if not isinstance(method, JTT | EPIC):
@@ -136,27 +156,27 @@ def _method(folder: Path) -> JTT | EPIC:
 
 
 def _values(report: Report, own: str, folder: Path) -> dict[str, float]:
-    """The report in percent, poisons against LRG-1; empty where the data have no LRG-1."""
+    """Return the report in percent, poisons against LRG-1; empty where there is no LRG-1."""
     result = read_json(folder / "result.json")
     rates = result.get("idnf") or result.get("elmf") or {}
-    found = {name: tiers["LRG-1"] for name, tiers in report.items() if "LRG-1" in tiers}
-    if own not in found or rates.get("poisons") is None:
+    statistics = {name: tiers["LRG-1"] for name, tiers in report.items() if "LRG-1" in tiers}
+    if own not in statistics or rates.get("poisons") is None:
         return {}
     values = {
         "selected poisons": rates["poisons"],
         "selected LRG-1": rates["LRG-1"],
         "gap": abs(rates["poisons"] - rates["LRG-1"]),
-        "bound": 100 * found[own]["total_variation"]["value"],
-        "chance": 100 * found[own]["total_variation_chance"],
+        "bound": 100 * statistics[own]["total_variation"]["value"],
+        "chance": 100 * statistics[own]["total_variation_chance"],
     }
-    for name, statistics in found.items():
-        values[f"tv {name}"] = 100 * statistics["total_variation"]["value"]
-        values[f"auc {name}"] = 100 * statistics["auc"]["value"]
+    for name, line in statistics.items():
+        values[f"tv {name}"] = 100 * line["total_variation"]["value"]
+        values[f"auc {name}"] = 100 * line["auc"]["value"]
     return values
 
 
 def _identification(task: Task, method: JTT) -> Stage:
-    """The first phase, as the trainer of a run makes it."""
+    """Return the first phase, as the trainer of a run makes it."""
     device = pick()
     train = placed_splits(task, device).train
     return make_stage(task, "identify", train, method.identify_config(task.train), device)

@@ -1,4 +1,4 @@
-"""What a model is measured by after a round: counts, the attack's hits, the best so far; and where images live."""
+"""What a model is evaluated by after a round: counts, the attack's hits, the best so far."""
 
 from dataclasses import replace
 
@@ -6,43 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from fedgroup import dataset as dataset_module
 from fedgroup import evaluator
-from fedgroup.dataset import Splits, image_bytes, place
-from fedgroup.errors import FedgroupError
+from fedgroup.checkpoint import Checkpoint
 from fedgroup.evaluator import Evaluator, remembering
 from fedgroup.model import build_model
-from fedgroup.model_selection import summary
 from fedgroup.predict import predict
-from fedgroup.run_directory import Checkpoint, open_run
-from fedgroup.spec import build
-from fedgroup.task import Task, attack_success, placed_splits, prepared_splits
-from tests.toy import ToyData, ToyModel
+from fedgroup.run_directory import open_run
+from fedgroup.task import attack_success, prepared_splits
+from tests.toy import one_bank, task
 
 CPU = torch.device("cpu")
-
-
-def task(attack="dlbd", **changes):
-    settings = {"use": attack, "fraction": 0.1} | (
-        {"side": 3, "gap": 0} if attack == "dlbd" else {}
-    )
-    values = {
-        "data": "tests.toy:ToyData",
-        "model": "tests.toy:ToyModel",
-        "attack": settings,
-        **changes,
-    }
-    return build(Task, values)
-
-
-def one_bank():
-    """The toy splits over a single bank, as the data sets have it."""
-    splits = ToyData().load()
-    bank = torch.cat([part.bank for part in splits])
-    starts = np.cumsum([0] + [len(part.bank) for part in splits])
-    return Splits(
-        *(replace(p, bank=bank, row=p.row + s) for p, s in zip(splits, starts, strict=False))
-    )
 
 
 def test_known_test_images_are_not_predicted_again():
@@ -115,86 +88,3 @@ def test_the_first_best_round_is_kept_and_the_start_is_none(tmp_path, monkeypatc
             assert evaluate.best == best
         resumed = Evaluator(run, only, CPU, Checkpoint(3, {}, {"best": [1.0, 2]}))
         assert resumed.best == (1.0, 2)
-
-
-def test_a_shared_bank_is_counted_and_moved_once(monkeypatch):
-    splits = one_bank()
-    size = 144 * 8 * 8 * 3
-    assert image_bytes(splits) == size
-    assert image_bytes(ToyData().load()) == size
-    attacked = splits._replace(train=replace(splits.train, extra=splits.test.bank[:2].clone()))
-    assert image_bytes(attacked) == size + 2 * 8 * 8 * 3
-    moved = place(attacked, torch.device("meta"))
-    assert moved.train.bank.device.type == moved.train.extra.device.type == "meta"
-    assert moved.train.bank is moved.val.bank is moved.test.bank
-    assert moved.val.extra is None
-    assert all(a.row is b.row for a, b in zip(moved, attacked, strict=True))
-    monkeypatch.setattr(dataset_module, "holds", lambda device, wanted: wanted <= size)
-    assert place(splits, torch.device("meta")).val.bank.device.type == "meta"
-    assert place(attacked, torch.device("meta")) is attacked
-
-
-def test_runs_that_share_their_data_share_what_is_placed():
-    one = placed_splits(task(seed=0), CPU)
-    assert placed_splits(task(seed=1, partition={"use": "iid", "clients": 3}), CPU) is one
-    assert one.train.bank is prepared_splits(task()).train.bank
-    own = [prepared_splits(task(seed=seed, attack_seed=None)).train for seed in (0, 1)]
-    assert not np.array_equal(
-        own[0].pixels(np.flatnonzero(own[0].poison)), own[1].pixels(np.flatnonzero(own[1].poison))
-    )
-    assert np.array_equal(
-        own[0].group, prepared_splits(task(seed=5)).train.group
-    )  # both seeds are 0
-    assert not prepared_splits(task(inject=False)).train.poison.any()
-
-
-def test_a_model_is_built_on_its_device_channels_last():
-    model = build_model(ToyModel(), 2, 3, CPU)
-    own = ToyModel().build(2, 3).state_dict()
-    assert all(torch.equal(value, own[name]) for name, value in model.state_dict().items())
-    assert model.conv.weight.is_contiguous(memory_format=torch.channels_last)
-    assert build_model(ToyModel(), 2, 3, torch.device("meta")).fc.weight.device.type == "meta"
-
-
-def test_parts_of_a_checkpoint():
-    arrays = {
-        name: np.array(i) for i, name in enumerate(["theta", "state.m", "state.a.b", "forger.m"])
-    }
-    found = Checkpoint(2, arrays, {})
-    assert found.part("state") == {"m": 1, "a.b": 2}
-    assert found.part("forger") == {"m": 3}
-    assert found.part("stat") == {}
-
-
-def test_the_summary_of_a_run_by_hand():
-    info = ToyData().load().train.info
-    rows = [
-        {
-            "round": n,
-            "val": {"correct": [v] * 4, "total": [6] * 4},
-            "test": {"correct": [t, 10, 10, 10], "total": [10] * 4},
-        }
-        for n, v, t in [(0, 6, 1), (1, 3, 2), (2, 3, 0)]
-    ]
-    found = summary(rows, info, 4, 1)
-    assert list(found) == ["selection", "start", "rounds", "failed_rounds", "flags", "dataset"]
-    assert found["start"]["wga"] == 10.0
-    assert found["selection"]["best_val_wga"]["round"] == 1
-    assert found["selection"]["best_val_wga"]["wga"] == 20.0
-    assert found["flags"] == {"wga_zero": False, "failed_round_share": 0.25}
-    assert found["dataset"]["tiers"] == {"LRG-1": [2], "LRG-2": [1], "HRG": [0, 3]}
-    with pytest.raises(FedgroupError, match="no evaluated round"):
-        summary(rows[:1], info, 4)
-
-
-def test_predictions_are_made_on_one_thread_each(monkeypatch):
-    """Also where there is one batch, so that the bits are the same on any number of threads."""
-    model = build_model(ToyModel(), 2, 0, CPU)
-    seen = []
-    model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
-    torch.set_num_threads(2)
-    try:
-        predict(model, ToyData().load().test)
-    finally:
-        torch.set_num_threads(1)
-    assert seen == [1]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 
 from fedgroup.data import celeba, waterbirds
 from fedgroup.errors import FedgroupError
-from fedgroup.group_metrics import Counts, selection_rates
+from fedgroup.group_metrics import Counts, tier_rates
 from tests.fedgroup.data import fixtures
 from tests.paths import CASES
+from tests.toy import ToyData
 
 CASES = {
     case["id"]: case
@@ -89,9 +91,13 @@ def test_selection_rates_by_hand() -> None:
     group = np.array([0, 0, 0, 2, 2, 1, 3, 0])
     poison = np.array([False] * 7 + [True])
     selected = np.array([True, False, False, True, True, False, False, True])
-    rates = selection_rates(selected, group, poison, {"LRG-1": (2,), "LRG-2": (1,), "HRG": (0, 3)})
+    data = replace(ToyData().load().train.take(np.arange(8)), group=group, poison=poison)
+    assert data.info.tiers == {"LRG-1": (2,), "LRG-2": (1,), "HRG": (0, 3)}
+    rates = tier_rates(selected, data)
+    assert rates.pop("HRG same class") == 0.0  # group 3 alone
     assert rates == {"LRG-1": 100.0, "LRG-2": 0.0, "HRG": 25.0, "poisons": 100.0}
-    none = selection_rates(selected, group, np.zeros(8, np.bool_), {"LRG-2": (7,)})
+    info = replace(data.info, tiers={"LRG-2": (7,)})
+    none = tier_rates(selected, replace(data, poison=np.zeros(8, np.bool_), info=info))
     assert none == {"LRG-2": None, "poisons": None}
 
 

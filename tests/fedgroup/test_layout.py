@@ -6,7 +6,7 @@ from torch import nn
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.model import ResNet18, Small
-from tests.toy import ToyNet
+from tests.toy import ToyModel, ToyNet
 
 
 def test_hand_made_table() -> None:
@@ -84,3 +84,10 @@ def test_frozen_parameters_do_not_travel() -> None:
     net.conv.weight.requires_grad_(False)
     assert Layout.of(net).length("theta") == 18
     assert len(read(net).theta) == 18
+
+
+def test_stored_vectors_are_found_by_their_names() -> None:
+    weights = read(ToyModel().build(2, 0))
+    stored = {f"best.{name}": array for name, array in weights.arrays().items()}
+    again = Weights.from_arrays(stored | {"other": np.zeros(1)}, "best.")
+    assert all(again.arrays()[name] is array for name, array in weights.arrays().items())

@@ -2,7 +2,8 @@ import pytest
 
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
-from fedgroup.model_selection import metrics, select
+from fedgroup.model_selection import metrics, select, summary
+from tests.toy import ToyData
 
 
 def row(number: int, val: int, test: int) -> dict[str, object]:
@@ -41,3 +42,24 @@ def test_last10_takes_ten() -> None:
 def test_nothing_evaluated() -> None:
     with pytest.raises(FedgroupError, match="no evaluated round"):
         select([{"round": 1}], (1, 1))
+
+
+def test_the_summary_of_a_run_by_hand():
+    info = ToyData().load().train.info
+    rows = [
+        {
+            "round": n,
+            "val": {"correct": [v] * 4, "total": [6] * 4},
+            "test": {"correct": [t, 10, 10, 10], "total": [10] * 4},
+        }
+        for n, v, t in [(0, 6, 1), (1, 3, 2), (2, 3, 0)]
+    ]
+    found = summary(rows, info, 4, 1)
+    assert list(found) == ["selection", "start", "rounds", "failed_rounds", "flags", "dataset"]
+    assert found["start"]["wga"] == 10.0
+    assert found["selection"]["best_val_wga"]["round"] == 1
+    assert found["selection"]["best_val_wga"]["wga"] == 20.0
+    assert found["flags"] == {"wga_zero": False, "failed_round_share": 0.25}
+    assert found["dataset"]["tiers"] == {"LRG-1": [2], "LRG-2": [1], "HRG": [0, 3]}
+    with pytest.raises(FedgroupError, match="no evaluated round"):
+        summary(rows[:1], info, 4)

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +34,6 @@ def test_resume_cuts_back_to_the_checkpoint(tmp_path: Path) -> None:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_checkpoint_holds_arrays_and_facts(tmp_path: Path) -> None:
-    fill(tmp_path / "run", range(3))
-    with open_run(tmp_path / "run", SPEC) as run:
-        found = run.resume()
-        assert found is not None
-        assert (found.round, found.facts) == (2, {"best": 2})
-        assert found.arrays["theta"].tolist() == [2, 2, 2]
-        assert found.arrays["theta"].dtype == np.float32
-
-
 def test_status_follows_the_files(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert status(folder) == "missing"
@@ -61,9 +50,9 @@ def test_second_writer_is_refused(tmp_path: Path) -> None:
     with (
         open_run(tmp_path / "run", SPEC),
         pytest.raises(FedgroupError, match="in use by another process"),
-    ):  # noqa: SIM117
-        with open_run(tmp_path / "run", SPEC):
-            pass
+        open_run(tmp_path / "run", SPEC),
+    ):
+        pass
 
 
 def test_other_defaults_are_noticed(tmp_path: Path) -> None:
@@ -74,17 +63,6 @@ def test_other_defaults_are_noticed(tmp_path: Path) -> None:
         open_run(tmp_path / "run", {"task": {"seed": 1}}),
     ):
         pass
-
-
-def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    fill(tmp_path / "run", range(2))
-    path = tmp_path / "run" / "checkpoint.npz"
-    path.write_bytes(path.read_bytes()[:100])
-    with (
-        open_run(tmp_path / "run", SPEC) as run,
-        pytest.raises(FedgroupError, match="damaged.*delete"),
-    ):
-        run.resume()
 
 
 def test_unwritable_folder_is_refused(tmp_path: Path) -> None:
@@ -125,10 +103,3 @@ def test_a_full_disk_while_lines_are_written(tmp_path: Path) -> None:
         run.append("rounds", {"round": 0})
         with pytest.raises(FedgroupError, match="No space left.*run again"):
             run.checkpoint(0, {"theta": np.zeros(3, np.float32)}, {})
-
-
-def test_environment_is_written(tmp_path: Path) -> None:
-    with open_run(tmp_path / "run", SPEC):
-        pass
-    env = json.loads((tmp_path / "run" / "env.json").read_text())
-    assert {"python", "packages", "cores", "threads", "device", "commit", "started"} <= set(env)

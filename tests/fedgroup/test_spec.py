@@ -1,10 +1,9 @@
-import math
 from dataclasses import dataclass, field
 
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.spec import build, component, merge, override, parse, resolve, run_id, to_dict
+from fedgroup.spec import build, component, resolve, run_id, to_dict
 from fedgroup.train import TrainConfig
 
 NAMES = {"square": "tests.fedgroup.test_spec:Square", "circle": "tests.fedgroup.test_spec:Circle"}
@@ -75,34 +74,6 @@ def test_integers_and_fractions_stay_apart() -> None:
     assert isinstance(build(Drawing, {"k": 1.0}).k, float)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("1e-5", 1e-5), ("1.0e-5", 1e-5), ("-2E3", -2000.0), ("3", 3), (".5", 0.5)]
-)
-def test_yaml_reads_floats_as_yaml_1_2(text: str, value: float) -> None:
-    assert parse(text, "x") == value
-    assert type(parse(text, "x")) is type(value)
-    assert math.isinf(parse(".inf", "x"))
-    assert parse("1.2.3", "x") == "1.2.3"
-    assert parse("12:30:45", "x") is not None
-
-
-def test_override_and_merge() -> None:
-    assert override("task.train.lr=1e-3") == {"task": {"train": {"lr": 1e-3}}}
-    low = {"agg": {"use": "trimmed_mean", "trim": 3}, "rounds": 5}
-    assert merge(low, {"agg": {"trim": 1}})["agg"] == {"use": "trimmed_mean", "trim": 1}
-    assert merge(low, {"agg": "median"})["agg"] == {"use": "median"}  # the other rule's settings go
-    assert merge(low, {"agg": {"use": "median"}})["agg"] == {"use": "median"}
-    assert merge(low, {"agg": {"use": "trimmed_mean"}})["agg"] == {"use": "trimmed_mean", "trim": 3}
-    assert merge({"agg": "trimmed_mean"}, {"agg": {"trim": 1}})["agg"] == {
-        "use": "trimmed_mean",
-        "trim": 1,
-    }
-    with pytest.raises(FedgroupError, match="path.to.setting=value"):
-        override("task.train.lr")
-    with pytest.raises(FedgroupError, match="not valid YAML"):
-        override("a=[1,")
-
-
 def test_round_trip_and_run_id() -> None:
     drawing = build(Drawing, {"shape": {"use": "circle", "radius": 3.0}, "train": {"lr": 0.5}})
     assert build(Drawing, to_dict(drawing)) == drawing
@@ -119,19 +90,3 @@ def test_resolve_needs_a_known_name_or_a_path() -> None:
     assert resolve(NAMES, "square") is Square
     with pytest.raises(FedgroupError, match=r"my_pkg\.mod:Class"):
         resolve(NAMES, "triangle")
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("off", "off"),
-        ("no", "no"),
-        ("y", "y"),
-        ("true", True),
-        ("False", False),
-        ("1e-5", 1e-5),
-        ("null", None),
-    ],
-)
-def test_plain_words_are_read_as_yaml_1_2_reads_them(text: str, value: object) -> None:
-    assert parse(text, "here") == value and type(parse(text, "here")) is type(value)

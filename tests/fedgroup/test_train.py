@@ -50,14 +50,6 @@ def test_the_last_partial_batch_is_kept() -> None:
     assert int(read(model).counters[0]) == 2  # 64 + 16 samples: two steps
 
 
-def test_normalisation_by_hand() -> None:
-    batch = TRAIN.batch(np.array([0, 3]))
-    image = TRAIN.pixels(np.array([0, 3])).numpy().astype(np.float64)
-    expected = (image / 255 - 0.5) / 0.25
-    assert np.allclose(batch.x.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-6)
-    assert batch.x.is_contiguous(memory_format=torch.channels_last)
-
-
 def test_empty_data_and_single_sample_batches_are_refused() -> None:
     model = ToyModel().build(2, 0)
     with pytest.raises(FedgroupError, match="0 samples"):

@@ -1,4 +1,7 @@
-"""Random shift and flip that gradients pass through (official gradient matching, spec attacks 1.7)."""
+"""Random shift and flip that gradients pass through.
+
+Geiping et al., ICLR 2021, and their code (github.com/JonasGeiping/poisoning-gradient-matching).
+"""
 
 import torch
 from torch import Tensor
@@ -8,15 +11,25 @@ DRAWS = 4
 
 
 def largest_shift(side: int) -> int:
-    """The official presets' shift for an image side: 8 at 32, 16 at 64, 56 at 224; moves by at most half."""
+    """Return the official presets' shift for an image side: 8 at 32, 16 at 64, 56 at 224 pixels.
+
+    An image moves by at most half of it.
+    """
     return side // 4
 
 
 def shift_and_flip(images: Tensor, draws: Tensor, shift: int | None = None) -> Tensor:
     """Shift every image by up to +-shift/2 pixels in x and y and mirror half of them.
 
-    images (B, C, H, W), draws (B, 4) uniform in [0, 1); returns (B, C, H, W). Bilinear, with zeros
-    beyond the edges: in normalised images that is the mean colour. `shift` None is a quarter of each side.
+    Images are read bilinearly, with zeros beyond the edges: the mean colour of normalised images.
+
+    Args:
+        images: (B, C, H, W), normalised.
+        draws: (B, 4), uniform in [0, 1).
+        shift: In pixels; None is a quarter of each side.
+
+    Returns:
+        (B, C, H, W), channels-last.
     """
     height, width = images.shape[-2:]
     draws = draws.to(images)
@@ -28,11 +41,11 @@ def shift_and_flip(images: Tensor, draws: Tensor, shift: int | None = None) -> T
 
 
 def _samples(side: int, draw: Tensor, shift: int) -> Tensor:
-    """Where each output pixel is read along one axis, (B, side), in pixels."""
+    """Return where each output pixel is read along one axis, (B, side), in pixels."""
     return torch.arange(side, dtype=draw.dtype, device=draw.device) + (draw[:, None] - 0.5) * shift
 
 
 def _weights(samples: Tensor) -> Tensor:
-    """Bilinear weights (B, side out, side in) of reading at `samples` (B, side)."""
+    """Return the bilinear weights (B, side out, side in) of reading at `samples` (B, side)."""
     pixels = torch.arange(samples.shape[1], dtype=samples.dtype, device=samples.device)
     return torch.relu(1 - (samples[:, :, None] - pixels).abs())

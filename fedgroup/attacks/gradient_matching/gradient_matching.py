@@ -1,28 +1,25 @@
-"""Gradient matching (GM): clean-label poisons that make chosen test images be misclassified.
-
-Geiping et al., 2021 (Witches' Brew); paper section 2.2 and appendix A.1. The bases are samples of
-LRG-1, changed in place by at most eps per pixel and with their labels kept; the targets are test images of
-the other class. A perturbed base's training gradient imitates that of the targets with the wrong label.
-"""
+"""Gradient matching (GM): clean-label poisons that make chosen test images be misclassified."""
 
 import logging
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from fedgroup import cache
+from fedgroup import cache, storage
 from fedgroup.attacks import base_samples
-from fedgroup.attacks.attack import Predict, insert
+from fedgroup.attacks.attack import Predict, insert, refuse_poisoned
 from fedgroup.attacks.gradient_matching.augment import DRAWS, shift_and_flip
-from fedgroup.attacks.gradient_matching.matching import Loss, Matcher, Precision, descend
+from fedgroup.attacks.gradient_matching.descent import descend
+from fedgroup.attacks.gradient_matching.matching import Loss, Matcher, Precision
 from fedgroup.attacks.gradient_matching.perturbation import Box, to_bytes
-from fedgroup.attacks.gradient_matching.restarts import Brew
+from fedgroup.attacks.gradient_matching.plan import Plan, draw_plan, draw_targets
+from fedgroup.attacks.gradient_matching.restarts import Restarts, progress_bar
 from fedgroup.attacks.gradient_matching.surrogate import Surrogate
-from fedgroup.dataset import GroupedDataset, Ints, Splits
+from fedgroup.dataset import Batch, GroupedDataset, Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.group_metrics import Counts
@@ -37,28 +34,23 @@ ResNet-18 keeps 2.6 GB of activations and ResNet-50 10.8 GB."""
 _LOG = logging.getLogger(__name__)
 
 
-class Plan(NamedTuple):
-    """What a generator decides: pure data, cheap to draw again."""
-
-    targets: Ints
-    """Positions in the test split, ascending, (T,)."""
-    bases: Ints
-    """Positions in the training split, ascending, (P,)."""
-    label: int
-    """y_bad: label of all bases and the class the targets are to be given."""
-    seed: int
-    """Seed of the first perturbations and of the augmentation."""
-
-
 @dataclass(frozen=True)
 class GradientMatching:
-    """Gradient matching with the official code's defaults, bases from LRG-1, many targets.
+    """Images of LRG-1, slightly changed and rightly labelled, that turn chosen test images wrong.
+
+    Geiping et al., ICLR 2021 (Witches' Brew), section 3, with many targets and bases from LRG-1 as
+    in the paper (section 2.2 and appendix A.1). The bases are replaced by x + delta, |delta| <= eps
+    / 255, whose training gradient g_p imitates that of the targets with the wrong label, g_t:
+
+        minimise over delta   1 - <g_t, g_p(delta)> / (||g_t|| ||g_p(delta)||)
+
+        ASR = share of the targets that are misclassified, those a clean model gets wrong included
 
     With surrogate.model resnet18 and 224 px images the defaults are the paper's attack where it
-    states its settings, and the official code's elsewhere: a GPU's work.
-    For one CPU core, with the small model: restarts 2, steps 60, surrogate.train.epochs 5 and lr 0.01 at
-    32 px take half a minute, half of it for the surrogate; restarts 4 and steps 100 a minute; the defaults
-    five minutes. With resnet18 at 64 px, restarts 1 and steps 50 brew in two minutes.
+    states its settings, and the official code's elsewhere: a GPU's work. For one CPU core, with the
+    small model: restarts 2, steps 60, surrogate.train.epochs 5 and lr 0.01 at 32 px take half a
+    minute, half of it for the surrogate; restarts 4 and steps 100 a minute; the defaults five
+    minutes. With resnet18 at 64 px, restarts 1 and steps 50 take two minutes.
     """
 
     paired: ClassVar[bool] = False
@@ -77,18 +69,23 @@ class GradientMatching:
     lr: float = 0.1
     """tau, the step length of signed Adam in normalised pixels for `batch` 512."""
     loss: Loss = "similarity"
-    """What is matched: similarity (one cosine over all parameters), cosine1, scalar_product, SE or MSE."""
+    """What is matched: similarity (one cosine over all parameters), cosine1, scalar_product, SE or
+    MSE."""
     augment: Augment = "off"
-    """off is match_victim: the trainer here does not augment; official shifts and flips at random."""
+    """off is match_victim: the trainer here does not augment; official shifts and flips at
+    random."""
     batch: int = 512
-    """Poisons matched together. As in the official code the step length is lr * batch / 512 whatever the
-    number of poisons, and more poisons than this are matched batch by batch, each on its own."""
+    """Poisons matched together. As in the official code the step length is lr * batch / 512
+    whatever the number of poisons, and more poisons than this are matched batch by batch, each on
+    its own."""
     surrogate: Surrogate = field(default_factory=Surrogate)
     """The attacker's network."""
     chunk: int | None = None
-    """Images differentiated twice at once, to save memory (same result, more work); None: by image size."""
+    """Images differentiated twice at once, to save memory (same result, more work); None: by image
+    size."""
     precision: Precision = "float32"
-    """bfloat16 runs the surrogate's forward pass under autocast while brewing; gradients stay float32."""
+    """bfloat16 runs the surrogate's forward pass under autocast while matching; gradients stay
+    float32."""
 
     def __post_init__(self) -> None:
         base_samples.check_fraction(self.fraction)
@@ -107,72 +104,52 @@ class GradientMatching:
                 raise FedgroupError(f"{name} must be at least 1, got {value}")
 
     def plan(self, splits: Splits, rng: np.random.Generator) -> Plan:
-        """Draw the targets (first), then the bases, then the seed of the perturbations."""
-        train, test = splits.train, splits.test
-        label, count = (
-            base_samples.bad_class(train.info),
-            base_samples.poison_count(self.fraction, train),
-        )
-        targets = self._targets(train, test, rng)
-        chosen = base_samples.draw(base_samples.rare_pool(train), count, train, "LRG-1", rng)
-        if (train.y[chosen] != label).any():
-            raise FedgroupError(
-                f"{train.info.name}: a sample of LRG-1 does not have its class "
-                f"{train.info.classes[label]}: check the y and group columns"
-            )
-        return Plan(targets, chosen, label, int(rng.integers(2**63)))
+        """Draw the targets, the bases and the seed of the perturbations."""
+        return draw_plan(splits, self.targets, self.fraction, rng)
 
     def poison(self, splits: Splits, rng: np.random.Generator) -> Splits:
-        """Replace the bases by brewed poisons; labels, groups, positions and indices stay."""
+        """Replace the bases by poisons; labels, groups, positions and indices stay."""
         train = splits.train
-        if train.extra is not None or train.poison.any():
-            raise FedgroupError(
-                f"{train.info.name}: the training set already holds {int(train.poison.sum())} poisons: "
-                f"a run has one attack"
-            )
+        refuse_poisoned(train)
         plan = self.plan(splits, rng)
-        images = torch.from_numpy(brew(self, splits, plan).images)
+        images = torch.from_numpy(make_poisons(self, splits, plan).images)
         return splits._replace(train=insert(train, plan.bases, plan.label, images, how="replace"))
 
     def success(self, predict: Predict, splits: Splits, rng: np.random.Generator) -> Counts:
-        """Targets that are misclassified, of all targets; including those a clean model gets wrong."""
-        view = splits.test.take(self._targets(splits.train, splits.test, rng))
+        """Count the targets that are misclassified, of all targets."""
+        view = splits.test.take(draw_targets(splits.train, splits.test, self.targets, rng))
         missed = (predict(view) != view.y).astype(np.int64)
         return Counts.of(missed, np.ones_like(missed), view.group, len(view.info.groups))
 
-    def _targets(
-        self, train: GroupedDataset, test: GroupedDataset, rng: np.random.Generator
-    ) -> Ints:
-        y = base_samples.source_class(train)
-        pool = np.flatnonzero((test.y == y) & ~test.poison)
-        if len(pool) < self.targets:
-            raise FedgroupError(
-                f"{test.info.name}: {self.targets} targets asked for, the test split has {len(pool)} images "
-                f"of class {test.info.classes[y]}: set targets to at most {len(pool)}"
-            )
-        # one permutation of the whole pool: fewer targets are among more, and the bases do not move
-        return np.sort(rng.permutation(pool)[: self.targets])
 
-
-def brew(attack: GradientMatching, splits: Splits, plan: Plan) -> Brew:
+def make_poisons(attack: GradientMatching, splits: Splits, plan: Plan) -> Restarts:
     """Make the poisons of a plan, or read them from the cache.
 
-    Every finished restart is stored, so an interrupted brew goes on where it stopped, with the same result
-    as an uninterrupted one. Stored under a hash of the settings and of the content of the images involved.
+    Every finished restart is stored, under a hash of the settings and of the content of the images
+    involved, so that an interrupted attack goes on with the same result as an uninterrupted one.
+
+    Args:
+        attack: The settings.
+        splits: The clean splits.
+        plan: Targets, bases and seed.
+
+    Returns:
+        All restarts, with the poisons of the best one.
     """
     train, targets = splits.train, splits.test.take(plan.targets)
     surrogate = attack.surrogate.key(train)
-    chosen = {"bases": plan.bases.tolist(), "label": plan.label, "seed": plan.seed}
     parts = {
         "attack": to_dict(attack),
         "surrogate": surrogate,
         "targets": cache.fingerprint(targets),
-        **chosen,
+        "bases": plan.bases.tolist(),
+        "label": plan.label,
+        "seed": plan.seed,
     }
     path = cache.path_for("gm", parts)
-    with cache.alone(path):
-        done = Brew.load(path, len(plan.bases), train.size, attack.steps)
-        if len(done.trace) < attack.restarts:
+    with storage.exclusive(path):
+        restarts = Restarts.load(path, len(plan.bases), train.size, attack.steps)
+        if len(restarts.trace) < attack.restarts:
             device = pick()
             net = attack.surrogate.trained(train, surrogate, device)
             goal = targets.batch(np.arange(len(targets)), device).x
@@ -181,45 +158,23 @@ def brew(attack: GradientMatching, splits: Splits, plan: Plan) -> Brew:
             matcher = Matcher.towards(
                 net, goal, intended, loss=attack.loss, chunk=chunk, precision=attack.precision
             )
-            for number in range(len(done.trace), attack.restarts):
-                done = _restart(attack, matcher, train, plan, number, done)
-                done.save(path)
-    return done
+            for number in range(len(restarts.trace), attack.restarts):
+                images, curve, stored = _restart(attack, matcher, train, plan, number)
+                restarts = restarts.with_restart(images, curve, stored)
+                restarts.save(path)
+    return restarts
 
 
 def _restart(
-    attack: GradientMatching,
-    matcher: Matcher,
-    train: GroupedDataset,
-    plan: Plan,
-    number: int,
-    done: Brew,
-) -> Brew:
-    """One start from fresh noise: perturb, descend, round; returns `done` with this restart added."""
+    attack: GradientMatching, matcher: Matcher, train: GroupedDataset, plan: Plan, number: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
+    """Perturb the bases from fresh noise, descend, and round to bytes.
+
+    Returns the poisons (P, H, W, 3), the loss before every step (steps,), and the loss of the
+    poisons as they are stored.
+    """
     clean = train.batch(plan.bases, matcher.device)
-    box = Box.around(clean.x, attack.eps, train.info.mean, train.info.std)
-    generator = torch.Generator().manual_seed(torch_seed(plan.seed, "restart", number))
-    # drawn on the CPU: the same numbers for every device
-    noise = torch.randn(clean.x.shape, generator=generator).contiguous(
-        memory_format=torch.channels_last
-    )
-    draws = torch.rand(attack.steps, len(clean.y), DRAWS, generator=generator).to(matcher.device)
-
-    def show(step: int, delta: torch.Tensor, part: slice) -> torch.Tensor:
-        images = clean.x[part] + delta
-        return images if attack.augment == "off" else shift_and_flip(images, draws[step, part])
-
-    delta, trace = descend(
-        matcher,
-        box.start(noise.to(clean.x)),
-        clean.y,
-        box,
-        show,
-        steps=attack.steps,
-        lr=attack.lr * attack.batch / 512,
-        batch=attack.batch,
-        progress=_bar(number, attack),
-    )
+    delta, trace = _descend(attack, matcher, train, clean, plan.seed, number)
     std, mean = (clean.x.new_tensor(values) for values in (train.info.std, train.info.mean))
     pixels = (clean.x + delta).permute(0, 2, 3, 1) * std + mean
     images = to_bytes(pixels.cpu(), train.pixels(plan.bases).cpu(), attack.eps)
@@ -227,7 +182,7 @@ def _restart(
     view = insert(train, plan.bases, plan.label, images, how="replace").batch(
         plan.bases, matcher.device
     )
-    stored = float(matcher.measure(view.x, view.y))
+    stored = float(matcher.mismatch(view.x, view.y))
     curve = trace.float().cpu().numpy()
     if not np.isfinite(curve).all():
         raise FedgroupError(
@@ -238,20 +193,38 @@ def _restart(
         "gm restart %d/%d: loss %.4f -> %.4f, %.4f as stored",
         *(number + 1, attack.restarts, curve[0], curve[-1], stored),
     )
-    return done.plus(images.numpy(), curve, stored)
+    return images.numpy(), curve, stored
 
 
-def _bar(number: int, attack: GradientMatching) -> Callable[[int], None]:
-    """A bar on a terminal's stderr, nothing elsewhere."""
+def _descend(
+    attack: GradientMatching,
+    matcher: Matcher,
+    train: GroupedDataset,
+    clean: Batch,
+    seed: int,
+    number: int,
+) -> tuple[Tensor, Tensor]:
+    """Return one restart's perturbation (P, C, H, W) and the loss before every step (steps,)."""
+    box = Box.around(clean.x, attack.eps, train.info.mean, train.info.std)
+    generator = torch.Generator().manual_seed(torch_seed(seed, "restart", number))
+    # drawn on the CPU: the same numbers for every device
+    noise = torch.randn(clean.x.shape, generator=generator).contiguous(
+        memory_format=torch.channels_last
+    )
+    draws = torch.rand(attack.steps, len(clean.y), DRAWS, generator=generator).to(matcher.device)
 
-    def draw(step: int) -> None:
-        filled = "#" * (24 * step // attack.steps)
-        end = "\n" if step == attack.steps and number + 1 == attack.restarts else ""
-        print(
-            f"\rgm restart {number + 1}/{attack.restarts} [{filled:<24}]",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
+    def show(step: int, delta: Tensor, part: slice) -> Tensor:
+        images = clean.x[part] + delta
+        return images if attack.augment == "off" else shift_and_flip(images, draws[step, part])
 
-    return draw if sys.stderr.isatty() else lambda step: None
+    return descend(
+        matcher,
+        box.start(noise.to(clean.x)),
+        clean.y,
+        box,
+        show,
+        steps=attack.steps,
+        lr=attack.lr * attack.batch / 512,
+        batch=attack.batch,
+        progress=progress_bar(number, attack.restarts, attack.steps),
+    )

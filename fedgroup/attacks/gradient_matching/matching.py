@@ -1,8 +1,8 @@
-"""Make a few images' gradient point where the attacker wants: the inner problem of gradient matching.
+"""What gradient matching minimises, and its gradient.
 
-Geiping et al., 2021 (Witches' Brew), section 3. With g_t the gradient of the targets' loss towards the
-intended class and g_p(delta) the gradient of the perturbed images' loss under their true labels, both
-over all parameters of a fixed network in evaluation mode,
+Geiping et al., ICLR 2021 (Witches' Brew), section 3. With g_t the gradient of the targets' loss
+towards the intended class and g_p(delta) the gradient of the perturbed images' loss under their
+true labels, both over all parameters of a fixed network in evaluation mode,
 
     minimise over delta   1 - <g_t, g_p(delta)> / (||g_t|| ||g_p(delta)||),   |delta_c| <= eps_c.
 
@@ -11,14 +11,12 @@ One cosine over all parameters together; delta's gradient takes a second backwar
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedgroup.attacks.gradient_matching.perturbation import Box
 from fedgroup.errors import FedgroupError
 
 Gradient = tuple[Tensor, ...]
@@ -28,11 +26,19 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def mismatch(loss: Loss, target: Sequence[Tensor], poison: Sequence[Tensor]) -> Tensor:
-    """How far the poisons' gradient is from the targets', a scalar to minimise.
+    """Return how far the poisons' gradient is from the targets', to be minimised.
 
     similarity: 1 - cosine of the whole gradients, in [0, 2]. The others are divided by ||g_t||, a
-    constant: cosine1 is minus the sum of the tensors' own cosines, scalar_product -<g_t, g_p>, SE half
-    the squared error, MSE the sum over tensors of the mean squared error.
+    constant: cosine1 is minus the sum of the tensors' own cosines, scalar_product -<g_t, g_p>, SE
+    half the squared error, MSE the sum over tensors of the mean squared error.
+
+    Args:
+        loss: Which of them.
+        target: g_t, one tensor per parameter.
+        poison: g_p, one tensor per parameter.
+
+    Returns:
+        A scalar that can be differentiated with respect to `poison`.
     """
     pairs = list(zip(target, poison, strict=True))
     target_norm = _norm(target)
@@ -60,11 +66,15 @@ class Matcher:
     """A fixed network and the gradient that images are to be matched to."""
 
     net: nn.Module
+    """The surrogate, in evaluation mode."""
     target: Gradient
+    """g_t."""
     loss: Loss = "similarity"
+    """What is minimised."""
     chunk: int = 512
     """Most images that are differentiated twice at once; the result does not depend on it."""
     precision: Precision = "float32"
+    """bfloat16 runs forward passes under autocast."""
 
     @classmethod
     def towards(
@@ -77,55 +87,71 @@ class Matcher:
         chunk: int = 512,
         precision: Precision = "float32",
     ) -> "Matcher":
-        """Match the mean gradient of the targets x (T, C, H, W) for their intended classes y (T,).
+        """Match the mean gradient of the targets for their intended classes.
 
-        Puts `net` in evaluation mode: BatchNorm uses its running statistics, dropout is off (the official
-        code leaves it on; the built-in models have none). Refuses a network of which a parameter is frozen
-        or unused, and a gradient that is zero or not finite.
+        The network is put in evaluation mode: BatchNorm uses its running statistics, dropout is off
+        (the official code leaves it on; the built-in models have none).
+
+        Args:
+            net: The surrogate.
+            x: The targets, normalised, (T, C, H, W).
+            y: Their intended classes, (T,) int64.
+            loss: What is minimised.
+            chunk: Most images that are differentiated at once.
+            precision: bfloat16 runs forward passes under autocast.
+
+        Returns:
+            The network with g_t.
+
+        Raises:
+            FedgroupError: A parameter is frozen or unused, or g_t is zero or not finite.
         """
         net.eval()
-        named = dict(net.named_parameters())
-        frozen = [name for name, parameter in named.items() if not parameter.requires_grad]
-        if frozen or not named:
-            what = f"its parameter '{frozen[0]}' is frozen" if frozen else "it has no parameters"
-            raise FedgroupError(
-                f"gradient matching cannot use {type(net).__name__} as surrogate: {what}; "
-                f"all parameters must require gradients"
-            )
+        named = _trained_parameters(net)
         total: list[Tensor] | None = None
-        for part in _parts(slice(0, len(y)), chunk):
+        for part in parts(slice(0, len(y)), chunk):
             entropy = _cross_entropy(net, x[part], y[part], precision) * (len(y[part]) / len(y))
-            found = torch.autograd.grad(entropy, tuple(named.values()), allow_unused=True)
-            for name, tensor in zip(named, found, strict=True):
+            gradient = torch.autograd.grad(entropy, tuple(named.values()), allow_unused=True)
+            for name, tensor in zip(named, gradient, strict=True):
                 if tensor is None:
                     raise FedgroupError(
-                        f"gradient matching cannot use {type(net).__name__} as surrogate: its parameter "
-                        f"'{name}' does not take part in the output; remove it"
+                        f"gradient matching cannot use {type(net).__name__} as surrogate: its "
+                        f"parameter '{name}' does not take part in the output; remove it"
                     )
-            total = (
-                list(found) if total is None else [a + b for a, b in zip(total, found, strict=True)]
-            )
+            if total is None:
+                total = list(gradient)
+            else:
+                total = [a + b for a, b in zip(total, gradient, strict=True)]
         target = tuple(tensor.detach() for tensor in total or ())
         size = float(_norm(target))
         if not 0 < size < float("inf"):
             raise FedgroupError(
-                f"the surrogate's gradient on the targets has norm {size:g}, so there is nothing to match: "
-                f"train the surrogate with fewer epochs or a lower learning rate"
+                f"the surrogate's gradient on the targets has norm {size:g}, so there is nothing "
+                f"to match: train the surrogate with fewer epochs or a lower learning rate"
             )
         return cls(net, target, loss, chunk, precision)
 
     @property
     def device(self) -> torch.device:
-        """Where the network lives."""
+        """The device of the network."""
         return self.target[0].device
 
     def poison_gradient(self, x: Tensor, y: Tensor, graph: bool = False) -> Gradient:
-        """Gradient of the images' mean cross-entropy; with `graph` it can be differentiated again."""
+        """Return the gradient of the mean cross-entropy of images over all parameters.
+
+        Args:
+            x: The images, normalised, (P, C, H, W).
+            y: Their labels, (P,) int64.
+            graph: Whether the gradient can be differentiated again.
+
+        Returns:
+            g_p, one tensor per parameter.
+        """
         entropy = _cross_entropy(self.net, x, y, self.precision)
         return torch.autograd.grad(entropy, tuple(self.net.parameters()), create_graph=graph)
 
-    def measure(self, x: Tensor, y: Tensor) -> Tensor:
-        """Mismatch of the images x (P, C, H, W) with labels y (P,), a scalar."""
+    def mismatch(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the mismatch of the images x (P, C, H, W) with labels y (P,), a scalar."""
         return mismatch(
             self.loss, self.target, self._mean_gradient(lambda part: x[part], y, slice(0, len(y)))
         )
@@ -133,36 +159,45 @@ class Matcher:
     def gradient(
         self, delta: Tensor, y: Tensor, show: Callable[[Tensor, slice], Tensor], batch: slice
     ) -> tuple[Tensor, Tensor]:
-        """Mismatch of one batch of the P images and its gradient with respect to delta[batch].
+        """Return the mismatch of one batch of the P images and its gradient.
 
-        delta (P, C, H, W), y (P,); `show(delta[part], part)` gives the images of a slice as the network
-        sees them. A batch larger than `chunk` takes two passes: g_p without a graph and v = dL/dg_p first,
-        then <v, g_part> is differentiated part by part. That is exact, as samples are independent in
-        evaluation mode.
+        A batch larger than `chunk` takes two passes: g_p without a graph and v = dL/dg_p first,
+        then <v, g_part> is differentiated part by part. That is exact, as samples are independent
+        in evaluation mode.
+
+        Args:
+            delta: The perturbations, (P, C, H, W).
+            y: Labels of the images, (P,) int64.
+            show: `show(delta[part], part)` gives the images of a slice as the network sees them.
+            batch: Slice of the P images.
+
+        Returns:
+            The mismatch, a scalar, and its gradient with respect to delta[batch].
         """
         count = batch.stop - batch.start
         if count <= self.chunk:
             variable = delta[batch].detach().requires_grad_()
-            found = self.poison_gradient(show(variable, batch), y[batch], graph=True)
-            loss = mismatch(self.loss, self.target, found)
+            poison = self.poison_gradient(show(variable, batch), y[batch], graph=True)
+            loss = mismatch(self.loss, self.target, poison)
             return loss.detach(), torch.autograd.grad(loss, variable)[0]
         mean = self._mean_gradient(lambda part: show(delta[part], part), y, batch)
         leaves = [tensor.requires_grad_() for tensor in mean]
         loss = mismatch(self.loss, self.target, leaves)
         direction = torch.autograd.grad(loss, leaves)
         pieces = []
-        for part in _parts(batch, self.chunk):
+        for part in parts(batch, self.chunk):
             variable = delta[part].detach().requires_grad_()
-            found = self.poison_gradient(show(variable, part), y[part], graph=True)
-            along = _dot(list(zip(direction, found, strict=True))) * (len(variable) / count)
+            poison = self.poison_gradient(show(variable, part), y[part], graph=True)
+            along = _dot(list(zip(direction, poison, strict=True))) * (len(variable) / count)
             pieces.append(torch.autograd.grad(along, variable)[0])
         return loss.detach(), torch.cat(pieces)
 
     def _mean_gradient(
         self, images: Callable[[slice], Tensor], y: Tensor, batch: slice
     ) -> list[Tensor]:
+        """Return g_p of a batch, part by part and without a graph."""
         mean = [torch.zeros_like(tensor) for tensor in self.target]
-        for part in _parts(batch, self.chunk):
+        for part in parts(batch, self.chunk):
             weight = (part.stop - part.start) / (batch.stop - batch.start)
             for total, tensor in zip(
                 mean, self.poison_gradient(images(part), y[part]), strict=True
@@ -171,57 +206,25 @@ class Matcher:
         return mean
 
 
+def _trained_parameters(net: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters by name; refuse a network without any, or with a frozen one."""
+    named = dict(net.named_parameters())
+    frozen = [name for name, parameter in named.items() if not parameter.requires_grad]
+    if frozen or not named:
+        what = f"its parameter '{frozen[0]}' is frozen" if frozen else "it has no parameters"
+        raise FedgroupError(
+            f"gradient matching cannot use {type(net).__name__} as surrogate: {what}; "
+            f"all parameters must require gradients"
+        )
+    return named
+
+
 def _cross_entropy(net: nn.Module, x: Tensor, y: Tensor, precision: Precision) -> Tensor:
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = net(x)
     return F.cross_entropy(logits.float() if precision == "bfloat16" else logits, y)
 
 
-def _parts(whole: slice, size: int) -> list[slice]:
+def parts(whole: slice, size: int) -> list[slice]:
+    """Cut a slice into slices of at most `size`."""
     return [slice(at, min(at + size, whole.stop)) for at in range(whole.start, whole.stop, size)]
-
-
-def milestones(steps: int) -> tuple[int, int, int]:
-    """Steps after which the learning rate falls to a tenth: n // 2.667, n // 1.6, n // 1.142."""
-    return int(steps // 2.667), int(steps // 1.6), int(steps // 1.142)
-
-
-def rates(steps: int, lr: float) -> list[float]:
-    """Learning rate of every step."""
-    return [lr * 0.1 ** sum(step >= at for at in milestones(steps)) for step in range(steps)]
-
-
-def descend(
-    matcher: Matcher,
-    delta: Tensor,
-    y: Tensor,
-    box: Box,
-    show: Callable[[int, Tensor, slice], Tensor],
-    *,
-    steps: int,
-    lr: float,
-    batch: int,
-    progress: Callable[[int], None] = lambda step: None,
-) -> tuple[Tensor, Tensor]:
-    """Signed Adam on delta (P, C, H, W), in place; returns it and the loss before every update (steps,).
-
-    Every batch is matched on its own; then all gradients are replaced by their signs, Adam takes one step
-    and delta is clipped to its box. `show(step, delta[part], part)` gives the images of a slice in a step.
-    """
-    delta.grad = torch.zeros_like(delta)
-    optimiser = torch.optim.Adam([delta], lr=lr)
-    trace = delta.new_empty(steps)
-    batches = _parts(slice(0, len(y)), batch)
-    for step, rate in enumerate(rates(steps, lr)):
-        optimiser.param_groups[0]["lr"] = rate
-        losses = []
-        for part in batches:
-            loss, delta.grad[part] = matcher.gradient(delta, y, partial(show, step), part)
-            losses.append(loss)
-        trace[step] = torch.stack(losses).mean()
-        delta.grad.sign_()
-        optimiser.step()
-        torch.clamp(delta, box.low, box.high, out=delta)
-        progress(step + 1)
-    delta.grad = None
-    return delta, trace

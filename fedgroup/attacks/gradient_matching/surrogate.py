@@ -1,4 +1,9 @@
-"""The attacker's own network: trained on the clean training set, then fixed (spec attacks A13)."""
+"""The attacker's own network: trained on the clean training set, then fixed.
+
+Geiping et al., ICLR 2021, section 3: the victim's gradients are predicted with a network of the
+attacker's. Theirs is trained from scratch; ours starts from the model's weights (fine-tuning, where
+the model is pretrained), because the paper does not say how its surrogate was trained.
+"""
 
 import hashlib
 import json
@@ -11,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedgroup import cache, model
+from fedgroup import cache, model, storage
 from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights, read, write
@@ -50,7 +55,10 @@ class Surrogate:
             raise FedgroupError(f"the surrogate's seed must be at least 0, got {self.seed}")
 
     def key(self, train: GroupedDataset) -> str:
-        """16 hex digits of all that the trained weights depend on: settings, start weights, training set."""
+        """Return 16 hex digits of all that the trained weights depend on.
+
+        That is the settings, the starting weights and the content of the training set.
+        """
         start = read(self.model.build(len(train.info.classes), self.seed))
         digest = hashlib.sha256(json.dumps(to_dict(self), sort_keys=True).encode())
         for array in start.arrays().values():
@@ -59,11 +67,23 @@ class Surrogate:
         return digest.hexdigest()[:16]
 
     def trained(self, train: GroupedDataset, key: str, device: torch.device) -> nn.Module:
-        """The trained network on `device`: from the cache under `key`, or trained now and stored."""
+        """Return the trained network, from the cache or trained now and stored.
+
+        Args:
+            train: The clean training set.
+            key: What `key` returns for it.
+            device: Where the network is put.
+
+        Returns:
+            The network with its trained weights.
+
+        Raises:
+            FedgroupError: The training diverged.
+        """
         net = model.build_model(self.model, len(train.info.classes), self.seed, device)
         path = cache.path_for("surrogate", {"key": key})
-        with cache.alone(path):
-            stored = cache.load(path, {"theta", "buffers", "counters"})
+        with storage.exclusive(path):
+            stored = storage.load_cached(path, {"theta", "buffers", "counters"})
             if stored is None or not _filled(net, stored, path):
                 _LOG.info(
                     "training the surrogate: %d epochs on %d samples", self.train.epochs, len(train)
@@ -74,14 +94,14 @@ class Surrogate:
                         f"the surrogate's training diverged (loss {fitted.losses[-1]}): "
                         f"lower surrogate.train.lr, it is {self.train.lr:g}"
                     )
-                cache.save(path, dict(read(net).arrays()))
+                storage.save_cached(path, dict(read(net).arrays()))
         return net
 
 
-def _filled(net: nn.Module, stored: cache.Arrays, path: Path) -> bool:
+def _filled(net: nn.Module, stored: storage.Arrays, path: Path) -> bool:
     try:
-        write(net, Weights(**stored))
+        write(net, Weights.from_arrays(stored))
     except FedgroupError as error:
-        cache.warn_damaged(path, error)
+        storage.warn_damaged(path, error)
         return False
     return True

@@ -1,7 +1,7 @@
 """Update-level attacks computed from the honest deltas: all attackers send the same vector.
 
-n participants of this round, f of them attackers; mu and sigma are the coordinate-wise mean and sample
-standard deviation (ddof 1; 0 for a single honest client) of the n - f honest deltas.
+n participants of this round, f of them attackers; mu and sigma are the coordinate-wise mean and
+sample standard deviation (ddof 1; 0 for a single honest client) of the n - f honest deltas.
 """
 
 import math
@@ -13,14 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgroup.attacks.updates.independent import CHUNK, Stateless, Vector, check_positive
+from fedgroup.attacks.updates.update_attack import CHUNK, Stateless, Vector, check_positive
 from fedgroup.errors import FedgroupError
 
 Floats = NDArray[np.float64]
 
 
 def means(honest: Sequence[Vector]) -> Iterator[tuple[int, Floats]]:
-    """Walk over the coordinates: start and mu of each chunk, (C,) float64."""
+    """Yield start and mu, (C,) float64, of each chunk of the coordinates."""
     size = len(honest[0])
     for low in range(0, size, CHUNK):
         mu = np.zeros(min(CHUNK, size - low))
@@ -30,15 +30,24 @@ def means(honest: Sequence[Vector]) -> Iterator[tuple[int, Floats]]:
 
 
 def deviation(honest: Sequence[Vector], low: int, mu: Floats) -> Floats:
-    """sigma of the chunk that starts at `low`, (C,) float64."""
+    """Return sigma of one chunk of the coordinates.
+
+    Args:
+        honest: The honest deltas, (P,) float32 each.
+        low: First coordinate of the chunk.
+        mu: Their mean in the chunk, (C,) float64.
+
+    Returns:
+        The standard deviation in the chunk, (C,) float64.
+    """
     squares = np.zeros_like(mu)
     for u in honest:
         squares += (u[low : low + CHUNK] - mu) ** 2
     return np.sqrt(squares / max(1, len(honest) - 1))
 
 
-def filled(honest: Sequence[Vector], value: Callable[[int, Floats], Floats]) -> Vector:
-    """The delta (P,) float32 whose chunk that starts at `low` is value(low, mu), (C,) float64.
+def delta_by_chunk(honest: Sequence[Vector], value: Callable[[int, Floats], Floats]) -> Vector:
+    """Return the delta (P,) float32 whose chunk from coordinate `low` on is value(low, mu), (C,).
 
     What overflows becomes inf, which the server refuses by name.
     """
@@ -55,15 +64,16 @@ class Colluding(Stateless):
 
     @property
     def needs_honest(self) -> bool:
-        """Always."""
+        """Whether honest deltas are computed with: they are."""
         return True
 
 
 @dataclass(frozen=True)
 class IPM(Colluding):
-    """Inner-product manipulation: -epsilon * mu (Xie et al., UAI 2019).
+    """Inner-product manipulation: -epsilon * mu.
 
-    The plain mean becomes ((n - f) - f * epsilon) / n * mu: reversed only where epsilon > (n - f) / f.
+    Xie, Koyejo & Gupta, UAI 2019. The plain mean becomes ((n - f) - f * epsilon) / n * mu: reversed
+    only where epsilon > (n - f) / f.
     """
 
     epsilon: float = 0.5
@@ -75,20 +85,23 @@ class IPM(Colluding):
     def deltas(
         self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
     ) -> list[Vector]:
-        """Send the negated, scaled mean."""
-        return [filled(honest, lambda low, mu: -self.epsilon * mu)] * len(own)
+        """Return the negated, scaled mean."""
+        return [delta_by_chunk(honest, lambda low, mu: -self.epsilon * mu)] * len(own)
 
 
 def alie_z(participants: int, attackers: int) -> float:
-    """z of ALIE: the normal quantile of (n - f - s) / (n - f), s = floor(n / 2 + 1) - f (algorithm 3).
+    """Return z of ALIE, the normal quantile of (n - f - s) / (n - f) with s = floor(n / 2 + 1) - f.
 
-    It is 0 for n even and f = 2, or n odd and f = 1 (the attack then is the honest mean), and negative
-    for n even and f = 1. Raises FedgroupError unless f < n / 2.
+    It is 0 for n even and f = 2, or n odd and f = 1 (the attack then is the honest mean), and
+    negative for n even and f = 1.
+
+    Raises:
+        FedgroupError: Not 0 < f < n / 2.
     """
     if not 0 < 2 * attackers < participants:
         raise FedgroupError(
-            f"ALIE needs fewer attackers than half of the participants, this round has {attackers} of "
-            f"{participants}: use fewer attackers, or give z"
+            f"ALIE needs fewer attackers than half of the participants, this round has "
+            f"{attackers} of {participants}: use fewer attackers, or give z"
         )
     honest = participants - attackers
     supporters = participants // 2 + 1 - attackers
@@ -97,10 +110,14 @@ def alie_z(participants: int, attackers: int) -> float:
 
 @dataclass(frozen=True)
 class ALIE(Colluding):
-    """A little is enough: mu - z * sigma, inside the spread of the honest (Baruch et al., NeurIPS 2019)."""
+    """A little is enough: mu - z * sigma, inside the spread of the honest deltas.
+
+    Baruch, Baruch & Goldberg, NeurIPS 2019, algorithm 3.
+    """
 
     z: float | None = None
-    """Deviations from the mean; by default computed from this round's participants and attackers."""
+    """Deviations from the mean; by default computed from this round's participants and
+    attackers."""
 
     def __post_init__(self) -> None:
         if self.z is not None and not math.isfinite(self.z):
@@ -109,17 +126,20 @@ class ALIE(Colluding):
     def deltas(
         self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
     ) -> list[Vector]:
-        """Send the mean less z standard deviations."""
+        """Return the mean less z standard deviations."""
         z = alie_z(len(own) + len(honest), len(own)) if self.z is None else self.z
-        return [filled(honest, lambda low, mu: mu - z * deviation(honest, low, mu))] * len(own)
+        return [delta_by_chunk(honest, lambda low, mu: mu - z * deviation(honest, low, mu))] * len(
+            own
+        )
 
 
 @dataclass(frozen=True)
 class MinMax(Colluding):
-    """mu + gamma * p with the largest gamma that still looks honest (Shejwalkar & Houmansadr, NDSS 2021).
+    """Min-max and min-sum: mu + gamma * p with the largest gamma that still looks honest.
 
-    Min-max keeps the largest distance to an honest delta within the largest between two honest ones;
-    min-sum the sum of squared distances within the largest such sum of an honest delta. Either is a
+    Shejwalkar & Houmansadr, NDSS 2021. Min-max keeps the largest distance to an honest delta within
+    the largest between two honest ones, max_i |mu + gamma p - u_i| <= max_ij |u_i - u_j|; min-sum
+    keeps the sum of squared distances within the largest such sum of an honest delta. Either is a
     quadratic in gamma and is solved exactly.
     """
 
@@ -131,19 +151,24 @@ class MinMax(Colluding):
     def deltas(
         self, own: Sequence[Vector], honest: Sequence[Vector], rng: np.random.Generator
     ) -> list[Vector]:
-        """Send the mean moved by gamma along p."""
+        """Return the mean moved by gamma along p."""
         gamma = self.gamma(honest)
-        return [filled(honest, lambda low, mu: mu + gamma * self._raw(honest, low, mu))] * len(own)
+        return [
+            delta_by_chunk(honest, lambda low, mu: mu + gamma * self._direction(honest, low, mu))
+        ] * len(own)
 
     def gamma(self, honest: Sequence[Vector]) -> float:
-        """Largest feasible factor on p, for p = -sigma, -mu (not normalised) or -sign(mu); 0 where p is 0."""
+        """Return the largest feasible factor on p = -sigma, -mu (not normalised) or -sign(mu).
+
+        It is 0 where p is 0.
+        """
         n = len(honest)
         gram, along, length = np.zeros((n, n)), np.zeros(n), 0.0
         for low, mu in means(honest):
             deviations = np.empty((n, len(mu)))  # (n, C), one chunk
             for row, u in zip(deviations, honest, strict=True):
                 np.subtract(u[low : low + CHUNK], mu, out=row)
-            p = self._raw(honest, low, mu)
+            p = self._direction(honest, low, mu)
             gram += deviations @ deviations.T
             along += deviations @ p
             length += float(p @ p)
@@ -158,8 +183,8 @@ class MinMax(Colluding):
         roots = (along + np.sqrt(along**2 + length * slack)) / length
         return float(roots.min())
 
-    def _raw(self, honest: Sequence[Vector], low: int, mu: Floats) -> Floats:
-        """p of one chunk; unit is left at the length of mu, because gamma takes up any factor on p."""
+    def _direction(self, honest: Sequence[Vector], low: int, mu: Floats) -> Floats:
+        """Return p of one chunk; `unit` is left at mu's length, as gamma takes up any factor."""
         if self.direction == "std":
             return -deviation(honest, low, mu)
         return -mu if self.direction == "unit" else -np.sign(mu)

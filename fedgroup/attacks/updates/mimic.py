@@ -1,4 +1,4 @@
-"""Mimic: attackers copy one honest client and so over-represent it (Karimireddy et al., ICLR 2022)."""
+"""Mimic: all attackers send copies of one honest client's delta."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgroup.attacks.updates.colluding import means
-from fedgroup.attacks.updates.independent import CHUNK, State, Vector, check
+from fedgroup.attacks.updates.update_attack import CHUNK, State, Vector, check
 from fedgroup.errors import FedgroupError
 
 Floats = NDArray[np.float64]
@@ -18,9 +18,10 @@ NOBODY = -1
 class Mimic:
     """Every attacker sends a copy of honest client i*, chosen in the warm-up and fixed after it.
 
-    z is the top direction of the honest deviations u_i - mu summed over the warm-up rounds, and i* the
-    client of largest |sum_t <z, u_i - mu>|. Where i* is not in a round's cohort, the participant of
-    largest score is copied that round. Under identically distributed data the attack has no effect.
+    Karimireddy, He & Jaggi, ICLR 2022: i* = argmax_i |sum_t <z, u_i - mu>|, z the top direction of
+    the honest deviations u_i - mu summed over the warm-up rounds. The copied client is
+    over-represented; under identically distributed data the attack has no effect. Where i* is not
+    in a round's cohort, the participant of largest score is copied that round.
     """
 
     warmup: int = 10
@@ -31,7 +32,7 @@ class Mimic:
             raise FedgroupError(f"warmup must be at least 1 round, got {self.warmup}")
 
     def init(self, size: int) -> State:
-        """direction z (P,) float32 and its eigenvalue, rounds seen, ids and scores of clients, i*."""
+        """Return z (P,) float32, its eigenvalue, rounds seen, clients' ids and scores, and i*."""
         return {
             "direction": np.zeros(size, np.float32),
             "eigenvalue": np.zeros((), np.float64),
@@ -49,7 +50,7 @@ class Mimic:
         rng: np.random.Generator,
         ids: Sequence[int] | None = None,
     ) -> tuple[list[Vector], State]:
-        """Send copies of one honest delta; in the warm-up, update z and the scores first."""
+        """Return copies of one honest delta; in the warm-up, update z and the scores first."""
         if not own:
             return [], state
         check(own, honest, self, needs_honest=True)
@@ -71,7 +72,7 @@ class Mimic:
     def _learn(
         self, state: State, honest: Sequence[Vector], present: Sequence[int]
     ) -> tuple[State, dict[int, float]]:
-        """One warm-up round: the state with z, scores and, at the end, i* updated."""
+        """Return the state after a warm-up round (z, scores and, at the end, i*) and the scores."""
         direction, eigenvalue = top_direction(
             state["direction"], float(state["eigenvalue"]), honest
         )
@@ -82,16 +83,16 @@ class Mimic:
             "rounds": np.array(int(state["rounds"]) + 1, np.int64),
         }
         scores = _scores(state, honest, present)
-        known = sorted(scores)
-        state["ids"] = np.array(known, np.int64)
-        state["scores"] = np.array([scores[client] for client in known])
+        seen = sorted(scores)
+        state["ids"] = np.array(seen, np.int64)
+        state["scores"] = np.array([scores[client] for client in seen])
         if int(state["rounds"]) == self.warmup:
-            state["chosen"] = np.array(max(known, key=lambda client: abs(scores[client])), np.int64)
+            state["chosen"] = np.array(max(seen, key=lambda client: abs(scores[client])), np.int64)
         return state, scores
 
 
 def _scores(state: State, honest: Sequence[Vector], present: Sequence[int]) -> dict[int, float]:
-    """Score of every client seen so far, with this round's <z, u_i - mu> added."""
+    """Return the score of every client seen so far, with this round's <z, u_i - mu> added."""
     z = state["direction"]
     along = np.zeros(len(honest))
     for low, mu in means(honest):
@@ -104,11 +105,20 @@ def _scores(state: State, honest: Sequence[Vector], present: Sequence[int]) -> d
 
 
 def top_direction(z: Vector, eigenvalue: float, honest: Sequence[Vector]) -> tuple[Vector, float]:
-    """Top unit eigenvector (P,) and eigenvalue of eigenvalue * z z^T + sum_i (u_i - mu)(u_i - mu)^T.
+    """Return the top direction of the past and of this round's deviations from the mean.
 
-    The past enters through its own top direction alone: the limit of the running power iteration, taken
-    exactly from the (n + 1) x (n + 1) Gram matrix. The sign is kept from z, and in the first round makes
-    the largest entry positive. Zeros where the honest deltas do not differ.
+    That is the top eigenvector of eigenvalue * z z^T + sum_i (u_i - mu)(u_i - mu)^T. The past
+    enters through its own top direction alone: the limit of the running power iteration, taken
+    exactly from the (n + 1) x (n + 1) Gram matrix.
+
+    Args:
+        z: Top direction so far, (P,) float32; zeros before the first round.
+        eigenvalue: Its eigenvalue; 0 before the first round.
+        honest: The n honest deltas of this round, (P,) float32 each.
+
+    Returns:
+        The unit eigenvector (P,) float32 and its eigenvalue. The sign is kept from z, and in the
+        first round makes the largest entry positive. z and its eigenvalue where all are zero.
     """
     n = len(honest)
     gram = np.zeros((n + 1, n + 1))
@@ -128,7 +138,7 @@ def top_direction(z: Vector, eigenvalue: float, honest: Sequence[Vector]) -> tup
 
 
 def _rows(z: Vector, eigenvalue: float, honest: Sequence[Vector], low: int, mu: Floats) -> Floats:
-    """One chunk of the past direction and the deviations, (n + 1, C) float64."""
+    """Return one chunk of the past direction and the deviations, (n + 1, C) float64."""
     rows = np.empty((len(honest) + 1, len(mu)))
     rows[0] = np.sqrt(eigenvalue) * z[low : low + CHUNK]
     for row, u in zip(rows[1:], honest, strict=True):

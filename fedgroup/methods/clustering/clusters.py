@@ -1,7 +1,8 @@
-"""GEORGE's pseudo-groups: clusters of each class's activations (Sohoni et al., 2020; spec group_methods 2).
+"""GEORGE's pseudo-groups: clusters of each class's activations.
 
-Ids are disjoint over classes: those of class 1 follow those of class 0. The paper calls the members of
-the smallest cluster identified (section 3.1), and moves poisons out of it or into it (section 3.2).
+Step 1 of Sohoni et al. (NeurIPS 2020), section 4.1. Ids are disjoint over classes: those of class 1
+follow those of class 0. The paper reproduced here calls the members of the smallest cluster
+identified (section 3.1), and moves poisons out of it or into it (section 3.2).
 """
 
 from collections.abc import Mapping
@@ -33,14 +34,16 @@ class Clustering:
     restarts: int = 3
     """Starts of each fit; the best is kept."""
     overcluster: int = 0
-    """Parts into which every cluster is split in search of small hard ones; 0: off (officially 5)."""
+    """Parts into which every cluster is split in search of small hard ones; 0: off (officially
+    5)."""
 
     def __post_init__(self) -> None:
         if self.k != "auto" and self.k < 1:
             raise FedgroupError(f"k must be at least 1 or auto, got {self.k}")
         if self.largest_k < 2 or self.restarts < 1:
             raise FedgroupError(
-                f"largest_k {self.largest_k} must be at least 2 and restarts {self.restarts} at least 1"
+                f"largest_k {self.largest_k} must be at least 2 and restarts {self.restarts} "
+                f"at least 1"
             )
         if self.overcluster < 0 or self.overcluster == 1:
             raise FedgroupError(
@@ -56,11 +59,24 @@ class Clustering:
         losses: Floats | None = None,
         val: tuple[Rows, Ints] | None = None,
     ) -> "Clusters":
-        """Cluster the training activations (N, D) within each class of y (N,).
+        """Cluster training activations within each class.
 
-        weight (2, D) of the last layer serves the reduction hardness; losses (N,) of the identification
-        model and val, activations and classes of validation samples, serve overclustering. The same
-        arguments give the same clusters on any number of cores.
+        The same arguments give the same clusters on any number of cores.
+
+        Args:
+            features: Training activations, (N, D).
+            y: Classes, (N,).
+            seed: Seed of reductions and starts.
+            weight: Weight of the last layer, (2, D), for the reduction hardness.
+            losses: Losses of the identification model, (N,), for overclustering.
+            val: Activations (M, D) and classes (M,) of validation samples, for overclustering.
+
+        Returns:
+            The fitted clusters of every class.
+
+        Raises:
+            FedgroupError: where a class has no samples or cannot be clustered, and where
+                activations do not fit or are not finite.
         """
         _check(features, y)
         absent = np.flatnonzero(np.bincount(y) == 0)
@@ -74,13 +90,13 @@ class Clustering:
             except FedgroupError as error:
                 raise FedgroupError(f"class {label}: {error}") from error
             if self.overcluster:
-                own_losses, held = _held_out(losses, val, y, label, transform)
+                own_losses, val_points = _overcluster_inputs(losses, val, y, label, transform)
                 mixture = overcluster(
                     mixture,
                     self.overcluster,
                     points,
                     own_losses,
-                    held,
+                    val_points,
                     self.model,
                     self.restarts,
                     seed,
@@ -89,15 +105,16 @@ class Clustering:
         return Clusters(tuple(parts))
 
     def _base(self, points: Floats, seed: int) -> Mixture:
+        """Return the clusters of one class, before they are split."""
         if self.k == "auto":
             return choose_mixture(points, self.model, self.largest_k, self.restarts, seed)
         return fit_mixture(points, self.model, self.k, self.restarts, seed)
 
 
-def _held_out(
+def _overcluster_inputs(
     losses: Floats | None, val: tuple[Rows, Ints] | None, y: Ints, label: int, transform: Transform
 ) -> tuple[Floats, Floats]:
-    """What overclustering needs of one class: training losses (n,), reduced validation rows (m, d)."""
+    """Return the training losses (n,) and reduced validation rows (m, d) of one class."""
     if losses is None or val is None:
         raise FedgroupError(
             "overcluster needs the losses of the model and the validation activations"
@@ -108,8 +125,8 @@ def _held_out(
         )
     _check(*val)
     rows = val[0][val[1] == label]
-    held = np.asarray(transform(rows), np.float64) if len(rows) else np.empty((0, 1))
-    return losses[y == label], held
+    points = np.asarray(transform(rows), np.float64) if len(rows) else np.empty((0, 1))
+    return losses[y == label], points
 
 
 @dataclass(frozen=True)
@@ -130,7 +147,10 @@ class Clusters:
         return tuple(mixture.scores for _, mixture in self.parts)
 
     def assign(self, features: Rows, y: Ints) -> Ints:
-        """Cluster of every sample by its activation (N, D) and true class y (N,), (N,) int64."""
+        """Return the cluster of every sample, (N,) int64, by activation (N, D) and true class (N,).
+
+        Refuses a class without training samples.
+        """
         _check(features, y)
         if len(y) and y.max() >= len(self.parts):
             raise FedgroupError(f"class {y.max()} was not clustered: the training split lacks it")
@@ -145,6 +165,7 @@ class Clusters:
 
 
 def _check(features: Rows, y: Ints) -> None:
+    """Refuse activations that do not fit the classes or are not finite."""
     if features.ndim != 2 or y.shape != features.shape[:1]:
         raise FedgroupError(
             f"activations {features.shape} and classes {y.shape} do not fit: (N, D) and (N,)"
@@ -158,13 +179,13 @@ def _check(features: Rows, y: Ints) -> None:
 
 
 def compact(ids: Ints) -> tuple[Ints, Ints]:
-    """Ids renumbered 0..G-1 without gaps, (N,), and the old id of each new one, (G,)."""
+    """Return ids (N,) renumbered 0..G-1 without gaps, and the old id of each new one, (G,)."""
     old, new = np.unique(ids, return_inverse=True)
     return new.astype(np.int64), old.astype(np.int64)
 
 
 def smallest(ids: Ints) -> int:
-    """Non-empty cluster with the fewest training samples over all classes, the lowest id on ties."""
+    """Return the id of the non-empty cluster with the fewest of the samples; the lowest on ties."""
     if len(ids) == 0:
         raise FedgroupError("there is no smallest cluster of 0 samples")
     counts = np.bincount(ids)
@@ -172,27 +193,38 @@ def smallest(ids: Ints) -> int:
 
 
 def move_between(ids: Ints, y: Ints, poison: Bools, case: Case) -> Ints:
-    """Cluster ids after the paper's intervention (section 3.2); all arrays (N,), over training samples.
+    """Return cluster ids after the paper's intervention (section 3.2).
 
-    ideal: the poisons of the smallest cluster go to the largest other cluster of the same class (lowest
-    id on ties); the cluster may be left empty, so `compact` the ids. worst: every poison of that class
-    goes into the smallest cluster. standard: unchanged.
+    Args:
+        ids: Cluster of each training sample, (N,).
+        y: Classes, (N,).
+        poison: Which samples are poisons, (N,).
+        case: standard: unchanged. ideal: the poisons of the smallest cluster go to the largest
+            other cluster of the same class (lowest id on ties); the cluster may be left empty, so
+            `compact` the ids. worst: every poison of that class goes into the smallest cluster.
+
+    Returns:
+        New ids, (N,).
+
+    Raises:
+        FedgroupError: where the arrays differ in length, or ideal has no other cluster.
     """
     check_case(case)
     if not len(ids) == len(y) == len(poison):
         raise FedgroupError(
             f"{len(ids)} cluster ids, {len(y)} classes and {len(poison)} poison marks differ"
         )
-    found = smallest(ids)
-    label = y[ids == found][0]
+    chosen = smallest(ids)
+    label = y[ids == chosen][0]
     moved = ids.copy()
     if case == "worst":
-        moved[poison & (y == label)] = found
+        moved[poison & (y == label)] = chosen
     if case == "ideal":
-        others = np.bincount(ids[(y == label) & (ids != found)])
+        others = np.bincount(ids[(y == label) & (ids != chosen)])
         if not others.any():
             raise FedgroupError(
-                f"case ideal has nowhere to move poisons: class {label} has one cluster, use k of at least 2"
+                f"case ideal has nowhere to move poisons: class {label} has one cluster, "
+                f"use k of at least 2"
             )
-        moved[poison & (ids == found)] = others.argmax()
+        moved[poison & (ids == chosen)] = others.argmax()
     return moved

@@ -1,4 +1,8 @@
-"""Clusters of one class: a mixture model, their number by silhouette (spec group_methods 2.4)."""
+"""Clusters of one class: a mixture model, their number chosen by silhouette.
+
+Sohoni et al. (NeurIPS 2020), section 4.1; how silhouettes are averaged and ties go follows their
+code.
+"""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -31,10 +35,21 @@ class Mixture:
 
 
 def fit_mixture(points: Floats, model: Model, k: int, restarts: int, seed: int) -> Mixture:
-    """Fit k clusters to points (n, d): the best of `restarts` starts by the model's own criterion.
+    """Fit a mixture: the best of several starts by the model's own criterion.
 
-    gmm is a full-covariance Gaussian mixture from k-means, both with scikit-learn's default limits; that
-    a fit stops at them is not reported.
+    Args:
+        points: What is clustered, (n, d).
+        model: gmm is a full-covariance Gaussian mixture started from k-means; both have
+            scikit-learn's default limits, and that a fit stops at them is not reported.
+        k: Clusters, 1 to n.
+        restarts: Starts.
+        seed: Seed of the starts.
+
+    Returns:
+        The mixture, the same on any number of cores.
+
+    Raises:
+        FedgroupError: where k is out of range.
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -57,10 +72,23 @@ def fit_mixture(points: Floats, model: Model, k: int, restarts: int, seed: int) 
 def choose_mixture(
     points: Floats, model: Model, largest_k: int, restarts: int, seed: int
 ) -> Mixture:
-    """Fit k = 2..largest_k and keep the highest macro silhouette, the larger k on ties.
+    """Fit k = 2, 3, ... and keep the highest macro silhouette, the larger k on ties.
 
-    k stops below the number of samples and at the number of distinct points; a k whose points all fall
-    into one cluster has no silhouette and is left out.
+    k stops below the number of samples and at the number of distinct points; a k whose points all
+    fall into one cluster has no silhouette and is left out.
+
+    Args:
+        points: What is clustered, (n, d).
+        model: gmm or kmeans, as for `fit_mixture`.
+        largest_k: Largest number of clusters to try.
+        restarts: Starts of each fit.
+        seed: Seed of the starts.
+
+    Returns:
+        The best mixture, with the score of each k.
+
+    Raises:
+        FedgroupError: where no k gives two clusters.
     """
     distinct = len(np.unique(points, axis=0))
     tried = [
@@ -68,13 +96,13 @@ def choose_mixture(
         for k in range(2, min(largest_k, len(points) - 1, distinct) + 1)
     ]
     labels = [mixture.predict(points) for mixture in tried]
-    used = [i for i, found in enumerate(labels) if len(np.unique(found)) > 1]
-    if not used:
+    split = [i for i, ids in enumerate(labels) if len(np.unique(ids)) > 1]
+    if not split:
         raise FedgroupError(
             f"{len(points)} samples with {distinct} distinct features do not form two clusters: "
             f"the features have collapsed (train longer or regularise less), or fix k to 1"
         )
-    values = silhouettes(points, [labels[i] for i in used])
-    scores = {tried[i].k: macro(value, labels[i]) for i, value in zip(used, values, strict=True)}
+    values = silhouettes(points, [labels[i] for i in split])
+    scores = {tried[i].k: macro(value, labels[i]) for i, value in zip(split, values, strict=True)}
     best = max(scores, key=lambda k: (scores[k], k))
     return Mixture(next(mixture.predict for mixture in tried if mixture.k == best), best, scores)

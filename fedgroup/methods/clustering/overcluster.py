@@ -1,6 +1,7 @@
 """GEORGE's overclustering: every cluster is split, and only tight, hard and large parts stay apart.
 
-A sub-cluster has the raw id factor*i + j, for part j of base cluster i (spec group_methods 2.4).
+Sohoni et al. (NeurIPS 2020), section 4.1, in the details of their code. A sub-cluster has the raw
+id factor*i + j, for part j of base cluster i.
 """
 
 from collections.abc import Collection
@@ -27,9 +28,20 @@ def overcluster(
     restarts: int,
     seed: int,
 ) -> Mixture:
-    """Split every cluster of `base` into `factor` parts and keep those that deserve an id of their own.
+    """Split every cluster of a class and keep the parts that deserve an id of their own.
 
-    points (n, d) and losses (n,) are the class's training samples, val (m, d) its validation samples.
+    Args:
+        base: Clusters of the class.
+        factor: Parts of each cluster.
+        points: Training samples of the class, (n, d).
+        losses: Losses of the identification model on them, (n,).
+        val: Validation samples of the class, (m, d).
+        model: gmm or kmeans, as for `fit_mixture`.
+        restarts: Starts of each fit.
+        seed: Seed of the starts.
+
+    Returns:
+        The final clusters: for each base cluster the rest, then its kept parts.
     """
     labels = base.predict(points)
     parts = [_split(points[labels == i], factor, model, restarts, seed) for i in range(base.k)]
@@ -47,9 +59,17 @@ def overcluster(
 
 
 def label_map(kept: Collection[int], base: int, factor: int) -> Ints:
-    """Final id of every raw id, (base*factor,): a base cluster's rest first, then its kept parts.
+    """Return the final id of every raw id: a base cluster's rest first, then its kept parts.
 
     Where all parts are kept there is no rest, and the base cluster has no id of its own.
+
+    Args:
+        kept: Raw ids that stay apart.
+        base: Number of base clusters.
+        factor: Parts of each.
+
+    Returns:
+        Final ids, (base*factor,).
     """
     final = np.empty(base * factor, np.int64)
     following = 0
@@ -68,10 +88,21 @@ def label_map(kept: Collection[int], base: int, factor: int) -> Ints:
 def keep(
     points: Floats, labels: Ints, raw: Ints, factor: int, losses: Floats, on_val: Ints
 ) -> list[int]:
-    """Raw ids that stay apart.
+    """Return the raw ids that stay apart.
 
-    Their mean silhouette rises by the split, above 0; their mean loss is not below that of their base
-    cluster; and they are large enough in training and validation (on_val: samples per raw id).
+    Their mean silhouette rises by the split, above 0; their mean loss is not below that of their
+    base cluster; and they are large enough in training and validation.
+
+    Args:
+        points: Training samples of the class, (n, d).
+        labels: Their base clusters, (n,).
+        raw: Their raw ids, (n,).
+        factor: Parts of each base cluster.
+        losses: Their losses, (n,).
+        on_val: Validation samples per raw id.
+
+    Returns:
+        Raw ids in ascending order.
     """
     before, after = _silhouettes(points, labels), _silhouettes(points, raw)
     least = max(LEAST_SHARE * len(points), LEAST)
@@ -86,18 +117,19 @@ def keep(
 
 
 def _silhouettes(points: Floats, labels: Ints) -> Floats:
-    """Silhouettes, zeros where there is one cluster only."""
+    """Return silhouettes (n,); zeros where there is one cluster only."""
     return silhouettes(points, [labels])[0] if len(np.unique(labels)) > 1 else np.zeros(len(points))
 
 
 def _split(points: Floats, factor: int, model: Model, restarts: int, seed: int) -> Predict:
-    """Predict of the parts of one base cluster; one part where it has too few distinct points."""
+    """Return how to predict the parts of one base cluster; one part for too few distinct points."""
     if len(np.unique(points, axis=0)) < factor:
         return lambda rows: np.zeros(len(rows), np.int64)
     return fit_mixture(points, model, factor, restarts, seed).predict
 
 
 def _raw(rows: Floats, predict: Predict, parts: list[Predict], factor: int) -> Ints:
+    """Return the raw ids (n,) of rows (n, d)."""
     labels = predict(rows)
     raw = labels * factor
     for i in np.unique(labels):

@@ -1,7 +1,8 @@
-"""Exact silhouettes: how much nearer a sample is to its own cluster than to the next (Rousseeuw, 1987).
+"""Exact silhouettes: how much nearer a sample is to its own cluster than to the next.
 
-s = (b - a) / max(a, b) with a the mean Euclidean distance to the other members of the own cluster and b
-the lowest mean distance to another cluster; 0 in a cluster of one. GEORGE maximises the macro mean (over
+s = (b - a) / max(a, b) with a the mean Euclidean distance to the other members of the own cluster
+and b the lowest mean distance to another cluster; 0 in a cluster of one (Rousseeuw, Silhouettes,
+Journal of Computational and Applied Mathematics, 1987). GEORGE maximises the macro mean (over
 clusters), which can prefer another number of clusters than the usual micro mean (over samples).
 """
 
@@ -16,15 +17,26 @@ from fedgroup.errors import FedgroupError
 Floats = NDArray[np.float64]
 
 MEMORY = 256 * 2**20
-"""Bytes that a block of distances may take; the values do not depend on it beyond float rounding."""
+"""Bytes that a block of distances may take; the values depend on it by float rounding alone."""
 
 
 def silhouettes(points: Floats, labelings: Sequence[Ints], memory: int = MEMORY) -> list[Floats]:
-    """Silhouette of every sample under each labelling, arrays (N,) float64 in [-1, 1].
+    """Return the silhouette of every sample under each labelling.
 
-    points (N, D); a labelling (N,) holds ids 0, 1, 2, ... (unused ids are allowed) with at least two
-    clusters in use. One-dimensional points take O(N log N) and no distance matrix; others compute each
-    block of distances once for all labellings.
+    One-dimensional points take O(N log N) and no distance matrix; others compute each block of
+    distances once for all labellings.
+
+    Args:
+        points: N points, (N, D).
+        labelings: Clusters of the points, (N,) each, ids 0, 1, 2, ... (unused ids are allowed) with
+            at least two clusters in use.
+        memory: Bytes that a block of distances may take.
+
+    Returns:
+        For each labelling, silhouettes (N,) float64 in [-1, 1].
+
+    Raises:
+        FedgroupError: where points are not finite or a labelling does not fit them.
     """
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or not np.isfinite(points).all():
@@ -47,22 +59,18 @@ def silhouettes(points: Floats, labelings: Sequence[Ints], memory: int = MEMORY)
 
 
 def macro(values: Floats, labels: Ints) -> float:
-    """Unweighted mean over clusters of the cluster's mean silhouette."""
+    """Return the unweighted mean over clusters of the cluster's mean silhouette; both (N,)."""
     counts = np.bincount(labels)
     means = np.bincount(labels, weights=values)[counts > 0] / counts[counts > 0]
     return float(means.mean())
 
 
-def micro(values: Floats) -> float:
-    """Mean silhouette over samples."""
-    return float(values.mean())
-
-
 def _sums_on_a_line(x: Floats, labels: Ints) -> Floats:
-    """Sum of |x_i - s| over the members s of each cluster, (K, N), for ascending x (N,).
+    """Return the sums of |x_i - s| over the members s of each cluster, (K, N); x (N,) ascends.
 
-    With r of the m members at or before x and P_r their sum, it is x*r - P_r + (P_m - P_r) - x*(m - r).
-    Each cluster is centred first: otherwise a far offset would eat the digits of small distances.
+    With r of the m members at or before x and P_r their sum, a sum is x*r - P_r + (P_m - P_r)
+    - x*(m - r). Each cluster is centred first: otherwise a far offset would eat the digits of small
+    distances.
     """
     sums = np.zeros((int(labels.max()) + 1, len(x)))
     for cluster in np.unique(labels):
@@ -75,7 +83,7 @@ def _sums_on_a_line(x: Floats, labels: Ints) -> Floats:
 
 
 def _sums_in_blocks(points: Floats, labelings: Sequence[Ints], memory: int) -> list[Floats]:
-    """Sum of the distances to the members of each cluster, one (K, N) per labelling."""
+    """Return the sums of distances to the members of each cluster, one (K, N) per labelling."""
     from scipy.spatial.distance import cdist
 
     sizes = [int(labels.max()) + 1 for labels in labelings]
@@ -90,7 +98,7 @@ def _sums_in_blocks(points: Floats, labelings: Sequence[Ints], memory: int) -> l
 
 
 def _from_sums(sums: Floats, labels: Ints) -> Floats:
-    """Silhouettes (N,) from the sums of distances (K, N)."""
+    """Return silhouettes (N,) from the sums of distances (K, N)."""
     counts = np.bincount(labels, minlength=len(sums))
     everyone = np.arange(len(labels))
     own = counts[labels]

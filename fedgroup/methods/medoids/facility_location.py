@@ -1,16 +1,16 @@
-"""EPIC's selection: medoids by greedy facility location in gradient space, and who stays.
+"""EPIC's medoids of one class: greedy facility location in gradient space.
 
-EPIC (Yang et al., ICML 2022) takes per class the medoids S that maximise F(S) = sum_i max_{j in S} s_ij,
-greedily, lets every sample join its most similar medoid and drops the samples in clusters of one: the
-isolated ones. Here the greedy choice is exact and has one set of bits: it equals the plain greedy over
-the whole matrix of similarities, rounded once as `facility_grid` says, with ties to the lowest index.
-That matters: with two classes ties are the rule (the two middle samples of an even stretch), and where
+EPIC (Yang et al., ICML 2022) takes per class the medoids S that maximise F(S) = sum_i max_{j in S}
+s_ij, greedily (Nemhauser, Wolsey and Fisher, 1978: at least 1 - 1/e of the best F), lets every
+sample join its most similar medoid and drops the samples in clusters of one: the isolated ones.
+Here the greedy choice is exact and has one set of bits: it equals the plain greedy over the whole
+matrix of similarities, rounded once as fixed_point.py says, with ties to the lowest index. That
+matters: with two classes ties are the rule (the two middle samples of an even stretch), and where
 sums of floats break them by rounding noise a quarter to two fifths of the medoids differ from one
 implementation to the next.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,21 +23,21 @@ from fedgroup.methods.medoids import blocks, one_dimension
 from fedgroup.methods.medoids.fixed_point import (
     SIMILARITIES,
     Floats,
-    Measure,
     Similarity,
+    SimilarityName,
     bits,
     exponent,
     whole,
 )
 
 MEMORY = 1 << 28
-"""Bytes that a selection may hold at once, unless told otherwise."""
+"""Bytes that may be held at once, unless told otherwise."""
 ON_LINE = 1e-5
-"""Two columns whose rows sum to at most this lie on a line, as softmax gradients of two classes do."""
+"""Two columns whose rows sum to at most this lie on a line, as those of two classes do."""
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class Medoids:
     """B medoids of n samples and the cluster of every sample."""
 
     order: Ints
@@ -48,36 +48,48 @@ class Selection:
     """(B,) samples per cluster; an empty cluster counts 1."""
 
     def sizes(self) -> Ints:
-        """(n,) samples in the cluster of each sample."""
+        """Return the samples in the cluster of each sample, (n,)."""
         return self.weights[self.cluster]
 
 
-def medoids(
+def choose_medoids(
     gradients: NDArray[np.float32],
     budget: int,
-    similarity: Similarity = "max_minus_distance",
+    similarity: SimilarityName = "max_minus_distance",
     *,
     gamma: float | None = None,
     memory: int = MEMORY,
     device: torch.device | str = "cpu",
-) -> Selection:
+) -> Medoids:
     """Choose exactly `budget` medoids of one class greedily; ties go to the lowest index.
 
-    `gradients` (n, C) are softmax - one-hot, float32. `gamma` (default 1 / C) is the rate of
-    exp_minus_gamma_distance. Steps that gain nothing take the lowest index left. At most about `memory`
-    bytes are held beside O(n * C). One column, or two that sum to zero, are solved on the CPU by the
-    method for a line; everything else on `device`, which must compute in float64. Raises FedgroupError
-    on an empty or non-finite input, an unknown similarity and a budget outside 1..n.
+    Steps that gain nothing take the lowest index left. One column, or two that sum to zero, are
+    solved on the CPU by the method for a line; everything else on `device`.
+
+    Args:
+        gradients: softmax - one-hot of n samples, (n, C) float32.
+        budget: Number of medoids, 1 to n.
+        similarity: How a distance becomes a similarity.
+        gamma: Rate of exp_minus_gamma_distance; None: 1 / C.
+        memory: Bytes that may be held at once (about), beside O(n * C).
+        device: Where distances are computed, in float64.
+
+    Returns:
+        The medoids and the clusters.
+
+    Raises:
+        FedgroupError: on an empty or non-finite input, an unknown similarity, a budget outside
+            1..n and a device without float64.
     """
     points = _checked(gradients, budget, memory)
-    measured = _gamma(similarity, gamma, points.shape[1])
+    rate = _gamma(similarity, gamma, points.shape[1])
     line = _on_line(points)
     if line is not None:
         coordinate, unit = line
-        order, cluster = _greedy_on_line(coordinate, unit, budget, similarity, measured, memory)
+        order, cluster = _greedy_on_line(coordinate, unit, budget, similarity, rate, memory)
     else:
         order, cluster = _greedy_in_space(
-            points, budget, similarity, measured, memory, _float64(device)
+            points, budget, similarity, rate, memory, _float64(device)
         )
     left = np.ones(len(points), np.bool_)
     left[order] = False
@@ -85,65 +97,11 @@ def medoids(
         [np.array(order, np.int64), np.flatnonzero(left)[: budget - len(order)]]
     )
     weights = np.bincount(cluster, minlength=budget).astype(np.int64)
-    return Selection(chosen, cluster, np.maximum(weights, 1))
-
-
-def class_budgets(
-    counts: Sequence[int] | Ints, budget: int, generator: np.random.Generator
-) -> Ints:
-    """Medoids per class, (C,) int64 with sum `budget`.
-
-    Class c of n_c samples gets ceil(budget * n_c / N); the surplus is removed one by one at random among
-    the classes that keep at least one medoid.
-    """
-    sizes = [int(count) for count in counts]
-    total, classes = sum(sizes), sum(size > 0 for size in sizes)
-    if not classes <= budget <= total or budget < 1:
-        raise FedgroupError(
-            f"{budget} medoids cannot serve {classes} classes of {total} samples in all: choose a subset "
-            f"size that gives {max(classes, 1)} to {total} medoids"
-        )
-    budgets = np.array([-(-budget * size // total) for size in sizes], np.int64)
-    while budgets.sum() > budget:
-        budgets[generator.choice(np.flatnonzero(budgets > 1))] -= 1
-    return budgets
-
-
-def cluster_sizes(
-    gradients: NDArray[np.float32],
-    y: Ints,
-    subset: float,
-    generator: np.random.Generator,
-    *,
-    similarity: Similarity = "max_minus_distance",
-    gamma: float | None = None,
-    memory: int = MEMORY,
-    device: torch.device | str = "cpu",
-) -> Ints:
-    """Samples in the cluster that every sample joins, (N,), in one selection of EPIC over all classes.
-
-    `gradients` (N, C) and labels `y` (N,); floor(subset * N) medoids in all, 0 < subset < 1, shared over
-    the classes by `class_budgets`, which draws from `generator`.
-    """
-    if not 0 < subset < 1:
-        raise FedgroupError(f"the subset size must lie strictly between 0 and 1, got {subset}")
-    if len(y) != len(gradients) or not len(y):
-        raise FedgroupError(f"{len(gradients)} gradients do not fit {len(y)} labels")
-    if y.min() < 0:
-        raise FedgroupError(f"labels must be classes from 0, got {y.min()}")
-    budgets = class_budgets(np.bincount(y), math.floor(subset * len(y)), generator)
-    sizes = np.zeros(len(y), np.int64)
-    for label, budget in enumerate(budgets.tolist()):
-        if budget:
-            members = np.flatnonzero(y == label)
-            chosen = medoids(
-                gradients[members], budget, similarity, gamma=gamma, memory=memory, device=device
-            )
-            sizes[members] = chosen.sizes()
-    return sizes
+    return Medoids(chosen, cluster, np.maximum(weights, 1))
 
 
 def _checked(gradients: NDArray[np.float32], budget: int, memory: int) -> Floats:
+    """Return the gradients in float64; refuse what cannot be clustered."""
     if gradients.ndim != 2 or not gradients.size:
         raise FedgroupError(
             f"gradients must be samples by classes, got an array of shape {gradients.shape}"
@@ -159,13 +117,14 @@ def _checked(gradients: NDArray[np.float32], budget: int, memory: int) -> Floats
     bad = np.flatnonzero(~np.isfinite(gradients).all(1))
     if len(bad):
         raise FedgroupError(
-            f"the gradients of {len(bad)} of {len(gradients)} samples are not finite, the first is sample "
-            f"{bad[0]}: the model has diverged, use a lower learning rate"
+            f"the gradients of {len(bad)} of {len(gradients)} samples are not finite, the first "
+            f"is sample {bad[0]}: the model has diverged, use a lower learning rate"
         )
     return gradients.astype(np.float64)
 
 
 def _gamma(similarity: str, gamma: float | None, columns: int) -> float:
+    """Return the rate of exp_minus_gamma_distance; refuse an unknown similarity and a bad rate."""
     if similarity not in SIMILARITIES:
         raise unknown("similarity", similarity, SIMILARITIES)
     if gamma is None:
@@ -183,7 +142,7 @@ def _float64(device: torch.device | str) -> torch.device:
 
 
 def _on_line(points: Floats) -> tuple[Floats, float] | None:
-    """Coordinate (n,) on the line and the length of its unit, where the points (n, C) lie on one."""
+    """Return coordinates (n,) on a line and the length of their unit; None where there is none."""
     if points.shape[1] == 1:
         return points[:, 0], 1.0
     if points.shape[1] == 2 and np.abs(points.sum(1)).max() <= ON_LINE:
@@ -192,20 +151,25 @@ def _on_line(points: Floats) -> tuple[Floats, float] | None:
 
 
 def _greedy_on_line(
-    coordinate: Floats, unit: float, budget: int, similarity: Similarity, gamma: float, memory: int
+    coordinate: Floats,
+    unit: float,
+    budget: int,
+    name: SimilarityName,
+    gamma: float,
+    memory: int,
 ) -> tuple[list[int], Ints]:
-    grid = bits(len(coordinate))
+    digits = bits(len(coordinate))
     low = coordinate.min()
-    power = grid - exponent(float(coordinate.max() - low))
+    power = digits - exponent(float(coordinate.max() - low))
     steps = whole(coordinate, low, power).astype(np.int64)
-    measure = Measure(similarity, gamma, grid, unit * math.ldexp(1.0, -power), 1.0)
-    return one_dimension.greedy(steps, budget, measure, memory)
+    similarity = Similarity(name, gamma, digits, unit * math.ldexp(1.0, -power), 1.0)
+    return one_dimension.greedy(steps, budget, similarity, memory)
 
 
 def _greedy_in_space(
     points: Floats,
     budget: int,
-    similarity: Similarity,
+    name: SimilarityName,
     gamma: float,
     memory: int,
     device: torch.device,
@@ -214,8 +178,8 @@ def _greedy_in_space(
     columns = points.shape[1]
     power = (52 - (columns - 1).bit_length()) // 2 - exponent(float((high - low).max()))
     centred = whole(points, (low + high) / 2, power)
-    grid = bits(len(points))
+    digits = bits(len(points))
     diagonal = math.sqrt(float(np.square(np.ptp(centred, axis=0)).sum()))
-    step = math.ldexp(1.0, grid - exponent(diagonal))
-    measure = Measure(similarity, gamma, grid, math.ldexp(1.0, -power), step)
-    return blocks.greedy(centred, budget, measure, memory, device)
+    step = math.ldexp(1.0, digits - exponent(diagonal))
+    similarity = Similarity(name, gamma, digits, math.ldexp(1.0, -power), step)
+    return blocks.greedy(centred, budget, similarity, memory, device)

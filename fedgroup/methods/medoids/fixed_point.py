@@ -1,10 +1,10 @@
-"""The fixed-point grid of facility location: why its result has one set of bits.
+"""Fixed-point similarities: why facility location has one set of bits here.
 
-Greedy selection compares sums of thousands of similarities, and float sums depend on their order. So
-every similarity is rounded once to a whole number of at most `bits` bits, chosen so that a sum of n of
-them stays below 2**53: all sums are exact in float64, whatever the order, the block size or the device.
-Rounding moves a similarity by at most 2**-(bits + 1) of the largest (2**-40 for 4,096 samples), far below
-float32's own 2**-24.
+Greedy selection compares sums of thousands of similarities, and float sums depend on their order.
+So every similarity is rounded once to a whole number of at most `bits` bits, chosen so that a sum
+of n of them stays below 2**53: all sums are exact in float64, whatever the order, the block size or
+the device. Rounding moves a similarity by at most 2**-(bits + 1) of the largest (2**-40 for 4,096
+samples), far below float32's own 2**-24.
 """
 
 from dataclasses import dataclass
@@ -15,37 +15,50 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Floats = NDArray[np.float64]
-Similarity = Literal["max_minus_distance", "exp_minus_gamma_distance", "inverse"]
-SIMILARITIES: tuple[str, ...] = get_args(Similarity)
+SimilarityName = Literal["max_minus_distance", "exp_minus_gamma_distance", "inverse"]
+SIMILARITIES: tuple[str, ...] = get_args(SimilarityName)
 
 
 def bits(count: int) -> int:
-    """Bits per similarity so that `count` of them add up exactly in float64."""
+    """Return the bits per similarity with which `count` of them add up exactly in float64."""
     return 52 - (count - 1).bit_length()
 
 
 def exponent(extent: float) -> int:
-    """Smallest e with extent < 2**e; 0 for an extent of 0."""
+    """Return the smallest e with extent < 2**e; 0 for an extent of 0."""
     return int(np.frexp(extent)[1])
 
 
 def whole(values: Floats, low: Floats | np.float64, power: int) -> Floats:
-    """`values` - `low` in whole steps of 2**-power, exact where both are multiples of the step."""
+    """Return `values` - `low` in whole steps of 2**-power.
+
+    Args:
+        values: Coordinates, (n,) or (n, C).
+        low: Origin, a scalar or (C,).
+        power: Binary digits kept after the point.
+
+    Returns:
+        Whole numbers in float64, in the shape of `values`; exact where both are multiples of the
+        step.
+    """
     steps: Floats = np.rint(np.ldexp(values, power)) - np.rint(np.ldexp(low, power))
     return steps
 
 
 @dataclass(frozen=True)
-class Measure:
+class Similarity:
     """Similarity of two samples as a whole number in float64, decreasing in their distance.
 
-    The three formulas, with d the Euclidean distance and M any bound on it (the choice of medoids does
-    not depend on M: it enters the first gains as one constant, and later gains are differences):
-    max_minus_distance M - d, exp_minus_gamma_distance exp(-gamma * d), inverse 1 / (1 + d).
+    The three formulas, with d the Euclidean distance and M any bound on it (the choice of medoids
+    does not depend on M: it enters the first gains as one constant, and later gains are
+    differences): max_minus_distance M - d (Yang et al., EPIC, ICML 2022), exp_minus_gamma_distance
+    exp(-gamma * d), inverse 1 / (1 + d).
     """
 
-    name: Similarity
+    name: SimilarityName
+    """Which formula."""
     gamma: float
+    """Rate of exp_minus_gamma_distance."""
     bits: int
     """The largest similarity is 2**bits."""
     unit: float

@@ -1,7 +1,8 @@
-"""Lazy evaluation: the best candidate, found from upper bounds without computing every gain.
+"""Lazy evaluation of a greedy step: the best candidate without computing every gain.
 
-A gain of facility location never grows as medoids are added (submodularity), so the last known gain of
-a candidate bounds its present one (Minoux, 1978).
+A gain of facility location never grows as medoids are added (submodularity), so the last computed
+gain of a candidate bounds its present one (Minoux, Accelerated Greedy Algorithms for Maximizing
+Submodular Set Functions, 1978). Here candidates are evaluated in batches, largest bounds first.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ BATCH = 32
 
 
 def first_highest(bounds: Floats, index: Ints) -> int:
-    """Position of the largest bound, of the lowest `index` on ties; both (n,)."""
+    """Return the position of the largest bound, of the lowest `index` on ties; both are (n,)."""
     tied = np.flatnonzero(bounds == bounds.max())
     return int(tied[np.argmin(index[tied])])
 
@@ -24,11 +25,18 @@ def first_highest(bounds: Floats, index: Ints) -> int:
 def highest(
     bounds: Floats, index: Ints, gains: Callable[[Ints], Floats], batch: int = BATCH
 ) -> int:
-    """Position of the largest gain, of the lowest `index` on ties.
+    """Return the position of the largest gain, of the lowest `index` on ties.
 
-    `bounds` (n,) are at least the gains and are tightened in place; `gains(positions)` computes exact
-    ones. A candidate is skipped only while its bound is below a gain already known. Where no gain is
-    above zero, the position returned has a bound of zero or less.
+    A candidate is skipped only while its bound is below a gain that was computed.
+
+    Args:
+        bounds: Upper bounds of the gains, (n,); tightened in place.
+        index: Order of candidates that tie, (n,).
+        gains: Function from positions (k,) to their exact gains (k,).
+        batch: Candidates of the first evaluation.
+
+    Returns:
+        The position; where no gain is above zero, one with a bound of zero or less.
     """
     fresh = np.zeros(len(bounds), np.bool_)
     floor = 0.0

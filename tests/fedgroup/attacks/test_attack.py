@@ -12,7 +12,7 @@ from fedgroup.attacks.attack import insert, manifest
 from fedgroup.attacks.backdoor import Backdoor
 from fedgroup.attacks.subpopulation import Subpopulation
 from fedgroup.errors import FedgroupError
-from fedgroup.group_metrics import selection_rates
+from fedgroup.group_metrics import tier_rates
 from fedgroup.seeding import rng
 from tests.fedgroup.attacks.samples import WATERBIRDS, part, splits
 
@@ -132,13 +132,14 @@ def test_selection_rates_count_poisons_apart() -> None:
     for attack, left in ((Backdoor(), 4555), (Backdoor(insert="replace"), 4555 - 47)):
         train = attack.poison(data, rng(0)).train
         tiers = WATERBIRDS.tiers
-        cells = {
+        masks = {
             name: np.isin(train.group, members) & ~train.poison for name, members in tiers.items()
         }
-        assert {name: int(mask.sum()) for name, mask in cells.items()} == {
+        assert {name: int(mask.sum()) for name, mask in masks.items()} == {
             "LRG-1": 56,
             "LRG-2": 184,
             "HRG": left,
         }
-        rates = selection_rates(train.poison, train.group, train.poison, tiers)
+        rates = tier_rates(train.poison, train)
+        assert rates.pop("HRG same class") == 0.0
         assert rates == {"LRG-1": 0.0, "LRG-2": 0.0, "HRG": 0.0, "poisons": 100.0}

@@ -69,16 +69,16 @@ def picture(
 
 
 def waterbirds(
-    root: Path, per_cell: int = 2, images: bool = True, groups: Sequence[int] = (0, 1, 2, 3)
+    root: Path, per_pair: int = 2, images: bool = True, groups: Sequence[int] = (0, 1, 2, 3)
 ) -> Path:
     """Waterbirds' tree with interleaved splits and one grey JPEG.
 
-    Every split holds `per_cell` birds for each entry of `groups`; an entry may occur several times.
+    Every split holds `per_pair` birds for each entry of `groups`; an entry may occur several times.
     """
     folder = root / "waterbird_complete95_forest2water2"
     species = ("001.Black_footed_Albatross", "017.Cardinal", "052.Pied_billed_Grebe")
     rows = []
-    for number in range(per_cell * 3 * len(groups)):
+    for number in range(per_pair * 3 * len(groups)):
         group, split = groups[number % len(groups)], (number // len(groups)) % 3
         y, place = divmod(group, 2)
         name = f"{species[number % 3]}/{species[number % 3][4:]}_{number:04d}_{number + 7}.jpg"
@@ -101,54 +101,54 @@ def write_metadata(folder: Path, rows: Sequence[str]) -> Path:
 
 def waterbirds_rows(counts: dict[str, tuple[int, ...]]) -> list[str]:
     """Metadata rows with given group counts per split (train, val, test), in a mixed order."""
-    cells = [
+    samples = [
         (g, s)
         for s, sizes in enumerate(counts.values())
         for g, n in enumerate(sizes)
         for _ in range(n)
     ]
-    order = np.random.default_rng(0).permutation(len(cells))
+    order = np.random.default_rng(0).permutation(len(samples))
     return [
-        f"{i + 1},001.Bird/Bird_{i:05d}.jpg,{cells[k][0] // 2},{cells[k][1]},{cells[k][0] % 2},/o/ocean/1.jpg"
+        f"{i + 1},001.Bird/Bird_{i:05d}.jpg,{samples[k][0] // 2},{samples[k][1]},{samples[k][0] % 2},/o/ocean/1.jpg"
         for i, k in enumerate(order)
     ]
 
 
-def celeba(root: Path, dialect: str = "official", per_cell: int = 2, images: bool = True) -> Path:
+def celeba(root: Path, dialect: str = "official", per_pair: int = 2, images: bool = True) -> Path:
     """CelebA's tree in one of its dialects: official, kaggle, george, jtt or subpop."""
-    cells = [(n % 4, (n // 4) % 3) for n in range(per_cell * 12)]
-    write_celeba(root, dialect, cells)
+    samples = [(n % 4, (n // 4) % 3) for n in range(per_pair * 12)]
+    write_celeba(root, dialect, samples)
     if images:
         sub = "img_align_celeba/img_align_celeba" if dialect == "kaggle" else "img_align_celeba"
-        for n, (group, _) in enumerate(cells):
+        for n, (group, _) in enumerate(samples):
             y, a = divmod(group, 2)
             picture(root / sub / f"{n + 1:06d}.jpg", (178, 218), (60 + 120 * y, 90, 60 + 120 * a))
     return root
 
 
-def write_celeba(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> None:
-    """Write CelebA's attribute and split files for (group, split) cells."""
+def write_celeba(root: Path, dialect: str, samples: Sequence[tuple[int, int]]) -> None:
+    """Write CelebA's attribute and split files for (group, split) samples."""
     root.mkdir(parents=True, exist_ok=True)
-    names = [f"{n + 1:06d}.jpg" for n in range(len(cells))]
+    names = [f"{n + 1:06d}.jpg" for n in range(len(samples))]
     signs = []
-    for group, _ in cells:
+    for group, _ in samples:
         row = ["-1"] * 40
         row[BLOND], row[MALE] = ("1" if group // 2 else "-1"), ("1" if group % 2 else "-1")
         signs.append(row)
-    parts = [split for _, split in cells]
+    parts = [split for _, split in samples]
     if dialect == "official":
-        lines = [str(len(cells)), " ".join(ATTRIBUTES) + " "]
+        lines = [str(len(samples)), " ".join(ATTRIBUTES) + " "]
         lines += [
             f"{n} " + " ".join(f"{v:>2}" for v in row) for n, row in zip(names, signs, strict=True)
         ]
         (root / "list_attr_celeba.txt").write_bytes("\r\n".join(lines).encode() + b"\r\n")
-        write_celeba_splits(root, dialect, cells)
+        write_celeba_splits(root, dialect, samples)
     elif dialect in ("kaggle", "george"):
         sep, end = (",", "\n") if dialect == "kaggle" else (" ", "\r\n")
         head = sep.join(["image_id", *ATTRIBUTES])
         body = [sep.join([n, *row]) for n, row in zip(names, signs, strict=True)]
         (root / "list_attr_celeba.csv").write_bytes(end.join([head, *body]).encode())
-        write_celeba_splits(root, dialect, cells)
+        write_celeba_splits(root, dialect, samples)
     elif dialect == "jtt":
         head = ",".join(["", "image_id", *ATTRIBUTES, "split"])
         body = [
@@ -159,7 +159,7 @@ def write_celeba(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> 
     elif dialect == "subpop":
         rows = [
             f"{i},img_align_celeba/{n},{s},{g // 2},{g % 2}"
-            for i, (n, s, (g, _)) in enumerate(zip(names, parts, cells, strict=True))
+            for i, (n, s, (g, _)) in enumerate(zip(names, parts, samples, strict=True))
         ]
         (root / "metadata_celeba.csv").write_text(
             "\n".join(["id,filename,split,y,a", *rows]) + "\n"
@@ -168,10 +168,10 @@ def write_celeba(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> 
         raise ValueError(dialect)
 
 
-def write_celeba_splits(root: Path, dialect: str, cells: Sequence[tuple[int, int]]) -> None:
+def write_celeba_splits(root: Path, dialect: str, samples: Sequence[tuple[int, int]]) -> None:
     """Write CelebA's split file as the official, kaggle or george copies have it."""
     root.mkdir(parents=True, exist_ok=True)
-    pairs = [(f"{n + 1:06d}.jpg", split) for n, (_, split) in enumerate(cells)]
+    pairs = [(f"{n + 1:06d}.jpg", split) for n, (_, split) in enumerate(samples)]
     if dialect == "official":
         text = "".join(f"{name} {split}\r\n" for name, split in pairs)
         (root / "list_eval_partition.txt").write_bytes(text.encode())
@@ -206,10 +206,10 @@ def fashion(root: Path, train: int = 60_000, test: int = 10_000, suffix: str = "
     return root
 
 
-def folder(root: Path, per_cell: int = 3) -> Path:
+def folder(root: Path, per_pair: int = 3) -> Path:
     """The no-code layout: images/ and metadata.csv with words for y, a and split."""
     rows = []
-    for n in range(per_cell * 12):
+    for n in range(per_pair * 12):
         group, split = n % 4, (n // 4) % 3
         y, a = divmod(group, 2)
         picture(root / "images" / f"p{n}.png", (20, 24), (60 + 120 * y, 90, 60 + 120 * a))

@@ -37,7 +37,7 @@ def test_every_pixel_is_that_of_the_official_transform(tmp_path: Path) -> None:
     assert splits.train.info.tiers == {"LRG-1": (3,), "HRG": (0, 1, 2)}
 
 
-def cells() -> list[tuple[int, int]]:
+def official_samples() -> list[tuple[int, int]]:
     return [
         (g, s)
         for s, sizes in enumerate(COUNTS.values())
@@ -47,7 +47,7 @@ def cells() -> list[tuple[int, int]]:
 
 
 def test_official_counts_and_the_ten_percent_subset(tmp_path: Path) -> None:
-    fixtures.write_celeba(tmp_path, "subpop", cells())
+    fixtures.write_celeba(tmp_path, "subpop", official_samples())
     whole = CelebA(str(tmp_path)).listing()
     assert len(whole.paths) == 202_599
     tenth = CelebA(str(tmp_path), fraction=0.1).listing()
@@ -162,7 +162,7 @@ def test_short_rows_and_other_encodings_are_named(dialect: str, tmp_path: Path) 
 
 
 def test_near_fractions_are_different_banks(tmp_path: Path) -> None:
-    fixtures.celeba(tmp_path, per_cell=16)
+    fixtures.celeba(tmp_path, per_pair=16)
     sizes = [
         len(CelebA(str(tmp_path), size=8, fraction=f, allow_variant=True).load().train)
         for f in (0.49999999, 0.5)

@@ -1,101 +1,17 @@
-import functools
 import hashlib
 import http.server
 import tarfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fedgroup.data import prepare as module
-from fedgroup.data.download import fetch, unpack
 from fedgroup.data.prepare import check, prepare
 from fedgroup.data.waterbirds import REGENERATED
 from fedgroup.errors import FedgroupError
 from tests.fedgroup.data import fixtures
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files with Range; `breaks` cuts the first so many answers in half."""
-
-    breaks = 0
-    asked: list[str] = []  # noqa: RUF012
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return
-        data = path.read_bytes()
-        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
-        Handler.asked.append(self.headers.get("Range", ""))
-        if start >= len(data):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
-        body = data[start:]
-        if Handler.breaks:
-            Handler.breaks -= 1
-            body = body[: len(body) // 2]
-            self.close_connection = True
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    Handler.breaks, Handler.asked = 0, []
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/", folder
-        server.shutdown()
-        thread.join()
-
-
-def test_an_interrupted_download_is_continued(server: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = server
-    data = bytes(range(256)) * 4000
-    (folder / "file.bin").write_bytes(data)
-    Handler.breaks = 1
-    target = tmp_path / "got" / "file.bin"
-    with pytest.raises(FedgroupError, match="run again to continue"):
-        fetch(url + "file.bin", target)
-    assert not target.exists()
-    half = target.with_name("file.bin.part").stat().st_size
-    assert 0 < half < len(data)
-    seen: list[tuple[int, int]] = []
-    fetch(
-        url + "file.bin",
-        target,
-        lambda _, done, total: seen.append((done, total)),
-        hashlib.md5(data).hexdigest(),
-    )
-    assert target.read_bytes() == data
-    assert Handler.asked[-1] == f"bytes={half}-"
-    assert seen[-1] == (len(data), len(data))
-    assert fetch(url + "gone.bin", target) == target  # a whole file is kept, nothing is asked
-
-
-def test_download_errors(server: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = server
-    with pytest.raises(FedgroupError, match="answered 404"):
-        fetch(url + "none.bin", tmp_path / "none.bin")
-    (folder / "wrong.bin").write_bytes(b"something else")
-    with pytest.raises(FedgroupError, match="md5 .* expected 0000.*removed"):
-        fetch(url + "wrong.bin", tmp_path / "wrong.bin", md5="0000")
-    assert not list(tmp_path.glob("wrong*"))
-    with pytest.raises(FedgroupError, match="could not be fetched"):
-        fetch("http://127.0.0.1:9/x", tmp_path / "x")
+from tests.fedgroup.data.handler import Handler
 
 
 def test_waterbirds_from_tarball_to_bank(
@@ -111,24 +27,6 @@ def test_waterbirds_from_tarball_to_bank(
     ):  # the fixture is not the official set
         prepare("waterbirds", tmp_path / "home")
     assert (tmp_path / "home" / tree.name / "metadata.csv").is_file()
-
-
-def test_a_damaged_archive_is_removed(tmp_path: Path) -> None:
-    archive = tmp_path / "x.tar.gz"
-    archive.write_bytes(b"not a tarball")
-    with pytest.raises(FedgroupError, match="damaged .* removed, run again"):
-        unpack(archive, tmp_path)
-    assert not archive.exists()
-
-
-def test_an_archive_cannot_write_outside(tmp_path: Path) -> None:
-    (tmp_path / "evil.txt").write_text("x")
-    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
-        tar.add(tmp_path / "evil.txt", "../../outside.txt")
-    (tmp_path / "in").mkdir()
-    with pytest.raises(FedgroupError, match="damaged"):
-        unpack(tmp_path / "evil.tar", tmp_path / "in")
-    assert not (tmp_path.parent / "outside.txt").exists()
 
 
 def test_without_a_network_the_manual_way_is_named(
@@ -181,8 +79,8 @@ def test_a_broken_tarball_leaves_nothing_that_passes_for_data(
 ) -> None:
     """metadata.csv comes first in this archive: half of it must not stop the next run from fetching."""
     url, folder = server
-    cell = {part: (2, 2, 2, 2) for part in ("train", "val", "test")}
-    monkeypatch.setattr("fedgroup.data.waterbirds.COUNTS", cell)
+    counts = {part: (2, 2, 2, 2) for part in ("train", "val", "test")}
+    monkeypatch.setattr("fedgroup.data.waterbirds.COUNTS", counts)
     tree = fixtures.waterbirds(tmp_path / "tree")
     with tarfile.open(folder / "birds.tar.gz", "w:gz") as tar:
         tar.add(tree / "metadata.csv", f"{tree.name}/metadata.csv")

@@ -1,15 +1,12 @@
-import colorsys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from fedgroup.data.drawn_birds import LATENTS, class_latents
-from fedgroup.data.drawn_scenes import backgrounds, colour
 from fedgroup.data.synthbirds import CHUNK, Synthbirds
 from fedgroup.errors import FedgroupError
-from fedgroup.paths import cache_dir
+from fedgroup.storage import cache_dir
 
 
 @pytest.fixture(scope="module")
@@ -98,30 +95,3 @@ def test_other_sizes_are_refused() -> None:
         Synthbirds(size=48)
     with pytest.raises(FedgroupError, match="data seed must be at least 0, got -1"):
         Synthbirds(seed=-1)
-
-
-def test_latents_differ_by_class_as_the_table_says() -> None:
-    generator = torch.Generator().manual_seed(0)
-    y = torch.arange(4000) % 2
-    latents = class_latents(generator, y)
-    for name, latent in LATENTS.items():
-        gap = latents[name][y == 1].mean() - latents[name][y == 0].mean()
-        assert np.sign(float(gap)) == np.sign(latent.shift), name
-        assert latents[name].min() >= latent.low
-        assert latents[name].max() <= latent.high
-
-
-def test_hsv_against_the_standard_library() -> None:
-    h, s, v = torch.rand(3, 50, generator=torch.Generator().manual_seed(1))
-    ours = colour(h, s, v)
-    for i in range(50):
-        assert ours[i].tolist() == pytest.approx(
-            colorsys.hsv_to_rgb(float(h[i]), float(s[i]), float(v[i])), abs=1e-6
-        )
-
-
-def test_backgrounds_stay_in_range() -> None:
-    image = backgrounds(torch.Generator().manual_seed(0), torch.tensor([True, False] * 8), 32)
-    assert image.shape == (16, 3, 32, 32)
-    assert float(image.min()) >= 0
-    assert float(image.max()) <= 1

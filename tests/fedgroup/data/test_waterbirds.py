@@ -8,7 +8,7 @@ from torchvision import transforms
 from fedgroup.data.image_bank import has_bank
 from fedgroup.data.waterbirds import COUNTS, REGENERATED, Waterbirds
 from fedgroup.errors import FedgroupError
-from fedgroup.paths import cache_dir
+from fedgroup.storage import cache_dir
 from tests.fedgroup.data import fixtures
 
 

@@ -19,33 +19,19 @@ from fedgroup.group_metrics import Counts
 from fedgroup.layout import Weights, read, write
 from fedgroup.methods import NAMES
 from fedgroup.methods.central_run import Central, central_id, centralise
-from fedgroup.methods.central_trainer import Trainer, tally
+from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.erm import ERM
-from fedgroup.methods.identification import idnf
 from fedgroup.methods.jtt import JTT
 from fedgroup.methods.method import Method
 from fedgroup.predict import predict
-from fedgroup.run_directory import open_run, read_json, read_lines
+from fedgroup.run_directory import open_run, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve, to_dict
+from fedgroup.storage import read_json
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig, fit
-from tests.fedgroup.methods.cases import dataset
-from tests.fedgroup.methods.runs import METHODS, RECORDS, arrays, task
+from tests.fedgroup.methods.runs import METHODS, arrays, same_records, task
 from tests.paths import ROOT
-
-
-def records(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in RECORDS}
-
-
-def same(one: Path, other: Path) -> None:
-    assert records(one) == records(other)
-    for name in ("checkpoint", "best"):
-        ours, theirs = arrays(one, name), arrays(other, name)
-        assert ours.keys() == theirs.keys()
-        for key, value in ours.items():
-            assert np.array_equal(value, theirs[key]), key
 
 
 def test_a_run_is_recorded_like_a_federated_one(tmp_path: Path) -> None:
@@ -97,7 +83,7 @@ class Interrupted(Method):
     epoch: int = 0
 
     def run(self, splits: Splits, trainer: Trainer) -> None:
-        whole = trainer._finish_epoch
+        whole = trainer.records.finish_epoch
 
         def stop(row: dict[str, Any], *rest: Any) -> None:
             if row["round"] == self.epoch:
@@ -105,7 +91,7 @@ class Interrupted(Method):
                 raise KeyboardInterrupt
             whole(row, *rest)
 
-        trainer._finish_epoch = stop  # type: ignore[method-assign]
+        trainer.records.finish_epoch = stop  # type: ignore[method-assign]
         self.inner.run(splits, trainer)
 
 
@@ -126,61 +112,12 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
         centralise(task(), method, tmp_path / "cut")
     assert not (cut / "result.json").exists()
     assert centralise(task(), method, tmp_path / "cut") == cut
-    same(whole, cut)
+    same_records(whole, cut)
 
 
 def _as(stopped: Interrupted, splits: Splits, trainer: Trainer, patch: pytest.MonkeyPatch) -> None:
     patch.undo()
     stopped.run(splits, trainer)
-
-
-class Alive:
-    """Which samples are left: what a method may carry from epoch to epoch."""
-
-    def __init__(self, count: int) -> None:
-        self.mask = np.ones(count, np.bool_)
-
-    def state(self) -> dict[str, Any]:
-        return {"alive": self.mask}
-
-    def load(self, state: Any) -> None:
-        self.mask = np.array(state["alive"])
-
-
-@dataclass(frozen=True)
-class Dropping(Method):
-    """Drops three samples after every epoch, in the middle of the final training."""
-
-    def run(self, splits: Splits, trainer: Trainer) -> None:
-        alive = Alive(len(splits.train))
-        steps = trainer.epochs(
-            splits.train, draw=lambda rng: rng.permutation(np.flatnonzero(alive.mask)), state=alive
-        )
-        for step in steps:
-            gone = np.zeros(len(alive.mask), np.bool_)
-            gone[np.flatnonzero(alive.mask)[: 3 * step.number]] = True
-            trainer.record("eliminate", step.number, gone, gone)
-            alive.mask &= ~gone
-            step.row["alive"] = int(alive.mask.sum())
-            if step.number == STOP:
-                raise KeyboardInterrupt
-
-
-STOP = 0
-
-
-@pytest.mark.parametrize("epoch", [1, 2, 3])
-def test_a_method_that_acts_between_epochs_resumes_exactly(epoch: int, tmp_path: Path) -> None:
-    whole = centralise(task(), Dropping(), tmp_path / "whole")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setitem(globals(), "STOP", epoch)
-        centralise(task(), Dropping(), tmp_path / "cut")
-    cut = centralise(task(), Dropping(), tmp_path / "cut")
-    same(whole, cut)
-    rows = read_lines(cut, "rounds")
-    assert [row["samples"] for row in rows[1:]] == [84, 81, 75]
-    assert [row["alive"] for row in rows[1:]] == [81, 75, 66]
-    assert [line["step"] for line in read_lines(cut, "selections")] == [1, 2, 3]
 
 
 def test_checkpoints_from_before_selections_still_resume(tmp_path: Path) -> None:
@@ -226,7 +163,7 @@ def test_sigkill_costs_nothing(tmp_path: Path) -> None:
     )
     assert killed.returncode == -signal.SIGKILL
     cut = centralise(task(), METHODS["george"], tmp_path / "cut")
-    same(centralise(task(), METHODS["george"], tmp_path / "whole"), cut)
+    same_records(centralise(task(), METHODS["george"], tmp_path / "whole"), cut)
 
 
 def test_a_finished_run_is_not_trained_again(
@@ -235,15 +172,6 @@ def test_a_finished_run_is_not_trained_again(
     folder = centralise(task(), ERM(), tmp_path)
     monkeypatch.setattr(ERM, "run", None)
     assert centralise(task(), ERM(), tmp_path) == folder
-
-
-def test_eval_every_keeps_the_last_epoch(tmp_path: Path) -> None:
-    often = centralise(task(), ERM(), tmp_path)
-    seldom = centralise(task(), ERM(eval_every=2), tmp_path)
-    assert often != seldom
-    rows = read_lines(seldom, "rounds")
-    assert [row["round"] for row in rows if "test" in row] == [0, 2, 3]
-    assert rows[3] == read_lines(often, "rounds")[3]
 
 
 def test_ids_tell_methods_and_federated_runs_apart() -> None:
@@ -256,15 +184,6 @@ def test_ids_tell_methods_and_federated_runs_apart() -> None:
 def test_settings_survive_json(name: str) -> None:
     spec = json.loads(json.dumps(to_dict(Central(METHODS[name]))))
     assert build(Central, spec).method == METHODS[name]
-
-
-def test_the_tally_is_that_of_idnf() -> None:
-    data = dataset([0, 0, 1, 2, 3, 3, 2, 0], poison=[6, 7])
-    found = np.array([True, False, True, True, False, True, True, False])
-    percent = {name: 100.0 * (n / of) for name, (n, of) in tally(found, data).items()}
-    assert percent == idnf(found, data)
-    assert percent["poisons"] == 50.0
-    assert percent["HRG same class"] == 50.0  # groups of class 1 in HRG: the two samples of group 3
 
 
 def test_a_task_without_attack_has_no_attack_lines(tmp_path: Path) -> None:
@@ -280,49 +199,6 @@ def test_inject_false_trains_clean_and_measures_the_attack(tmp_path: Path) -> No
     assert "attack" in read_lines(folder, "rounds")[0]
     assert read_lines(folder, "selections")[0]["found"]["poisons"] == [0, 0]
     assert read_json(folder / "result.json")["idnf"]["poisons"] is None
-
-
-@dataclass(frozen=True)
-class Idle(Method):
-    def run(self, splits: Splits, trainer: Trainer) -> None:
-        pass
-
-
-@dataclass(frozen=True)
-class Twice(Method):
-    def run(self, splits: Splits, trainer: Trainer) -> None:
-        trainer.train(splits.train)
-        trainer.train(splits.train)
-
-
-@dataclass(frozen=True)
-class ShortMask(Method):
-    def run(self, splits: Splits, trainer: Trainer) -> None:
-        mask = np.zeros(3, np.bool_)
-        trainer.record("amplify", 0, mask, mask)
-
-
-@pytest.mark.parametrize(
-    ("method", "words"),
-    [
-        (Idle(), "Idle.run ended without a final model.*trainer.train"),
-        (Twice(), "one final model"),
-        (ShortMask(), r"selection of \(3,\) over 84 samples"),
-    ],
-)
-def test_methods_that_misuse_the_trainer(method: Method, words: str, tmp_path: Path) -> None:
-    with pytest.raises(FedgroupError, match=words):
-        centralise(task(), method, tmp_path)
-
-
-def test_diverged_training_is_one_clear_error(tmp_path: Path) -> None:
-    wild = replace(task(), train=TrainConfig(epochs=8, batch_size=16, lr=0.05, weight_decay=1e30))
-    with pytest.raises(
-        FedgroupError, match="training diverged in epoch .* lower its learning rate"
-    ):
-        centralise(wild, ERM(), tmp_path)
-    with pytest.raises(FedgroupError, match="identification model diverged in epoch"):
-        centralise(wild, JTT(identify_epochs=6), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,15 @@ from torch.nn import functional as F
 
 from fedgroup.dataset import GroupInfo
 from fedgroup.errors import FedgroupError
-from fedgroup.gradients import last_layer_gradients
 from fedgroup.methods.central_run import Central, central_id, centralise
-from fedgroup.methods.epic import EPIC, members
+from fedgroup.methods.epic import EPIC, tier_members
 from fedgroup.methods.erm import ERM
-from fedgroup.methods.medoids.facility_location import cluster_sizes
-from fedgroup.run_directory import Run, read_json, read_lines
+from fedgroup.methods.medoids.class_clusters import cluster_sizes
+from fedgroup.predict import last_layer_gradients
+from fedgroup.run_directory import Run, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, to_dict
+from fedgroup.storage import read_json
 from fedgroup.task import prepared_splits
 from tests.fedgroup.methods.cases import dataset
 from tests.fedgroup.methods.runs import RECORDS, arrays, task
@@ -53,18 +54,18 @@ def used(monkeypatch):
     return held
 
 
-def spec_schedule(length, subset_freq=10, drop_after=1, stop_after=10**9):
-    """The conditions of the specification, as they stand there."""
+def stated_schedule(length, subset_freq=10, drop_after=1, stop_after=10**9):
+    """The conditions of the authors' code, as they stand there."""
     return [e for e in range(length) if e % subset_freq == 0 and e >= drop_after and e < stop_after]
 
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, spec_schedule(12, 1)),
-        ({"every": 5}, spec_schedule(12, 5)),
+        ({}, stated_schedule(12, 1)),
+        ({"every": 5}, stated_schedule(12, 5)),
         ({"every": 5, "start": 0}, [0, 5, 10]),
-        ({"every": 2, "start": 3, "stop": 9}, spec_schedule(12, 2, 3, 9)),
+        ({"every": 2, "start": 3, "stop": 9}, stated_schedule(12, 2, 3, 9)),
         ({"start": 3, "stop": 5}, [3, 4]),
         ({"epochs_list": (0, 4, 7)}, [0, 4, 7]),
         ({"epochs_list": (0, 4, 7), "stop": 7}, [0, 4]),
@@ -186,15 +187,17 @@ def test_the_minority_may_be_lrg_1_alone(tmp_path):
 
 def test_members_are_clean_and_a_missing_tier_is_empty():
     data = dataset([0, 1, 2, 2, 3], poison=[3])
-    assert members(data, ("LRG-1", "LRG-2")).tolist() == [False, True, True, False, False]
+    assert tier_members(data, ("LRG-1", "LRG-2")).tolist() == [False, True, True, False, False]
     info = GroupInfo(
         "celebs", ("a", "b"), ("a0", "a1", "b0", "b1"), {"LRG-1": (3,), "HRG": (0, 1, 2)}
     )
-    assert members(replace(data, info=info), ("LRG-1", "LRG-2")).tolist() == [False] * 4 + [True]
+    assert tier_members(replace(data, info=info), ("LRG-1", "LRG-2")).tolist() == [False] * 4 + [
+        True
+    ]
     with pytest.raises(FedgroupError, match="celebs has no training samples in tiers LRG-2"):
-        members(replace(data, info=info), ("LRG-2",))
+        tier_members(replace(data, info=info), ("LRG-2",))
     with pytest.raises(FedgroupError, match="no tier called 'LRG1'; did you mean 'LRG-1'"):
-        members(data, ("LRG1",))
+        tier_members(data, ("LRG1",))
 
 
 def records(folder):

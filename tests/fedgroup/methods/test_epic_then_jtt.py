@@ -11,11 +11,10 @@ from fedgroup.methods.central_run import Central, centralise
 from fedgroup.methods.epic import EPIC
 from fedgroup.methods.epic_then_jtt import EpicThenJtt
 from fedgroup.methods.jtt import JTT
-from fedgroup.paths import cache_dir
 from fedgroup.run_directory import Run, read_lines
 from fedgroup.spec import build, to_dict
-from fedgroup.train import epochs
-from tests.fedgroup.methods.runs import RECORDS, arrays, task
+from fedgroup.storage import cache_dir
+from tests.fedgroup.methods.runs import RECORDS, arrays, task, watch_stages
 
 SELECT = EPIC(subset=0.3)
 PHASES = {"identify_epochs": 1, "upsample": 3, "epic_lr": None, "epic_weight_decay": None}
@@ -29,16 +28,8 @@ def empty_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def trained(monkeypatch):
     """Epochs really trained under EPIC."""
-    numbers = []
-
-    def watched(*args, **kwargs):
-        for epoch in epochs(*args, **kwargs):
-            if kwargs["draw"] is not None:  # the identification model draws all samples
-                numbers.append(epoch.number)
-            yield epoch
-
-    monkeypatch.setattr(stage, "epochs", watched)
-    return numbers
+    # the identification model draws all samples
+    return watch_stages(monkeypatch, lambda settings: settings["draw"] is not None)
 
 
 def method(stop, **changes):
@@ -125,7 +116,7 @@ def test_an_interrupted_epic_run_goes_on(tmp_path, trained, monkeypatch):
     whole = dropped(centralise(task(), method(5), tmp_path / "whole"))
     for file in (cache_dir() / "stages").glob("*.npz"):
         file.unlink()
-    real = stage.save
+    real = stage.save_cached
 
     def stopped(path, values):
         if values["epoch"] == 3:
@@ -133,7 +124,7 @@ def test_an_interrupted_epic_run_goes_on(tmp_path, trained, monkeypatch):
         real(path, values)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(stage, "save", stopped)
+        patch.setattr(stage, "save_cached", stopped)
         centralise(task(), method(5), tmp_path / "cut")
     trained.clear()
     assert np.array_equal(dropped(centralise(task(), method(5), tmp_path / "cut")), whole)
@@ -178,6 +169,7 @@ def test_settings_survive_json():
         ({"stop": 3, "epic": {"stop": 2}}, "epic.stop 2"),
         ({"upsample": -2}, "upsample must be at least -1"),
         ({"epic": {"subset": 2.0}}, "epic: subset must lie strictly between 0 and 1"),
+        ({"epic_lr": -1.0}, "lr must be positive"),
     ],
 )
 def test_bad_settings(settings, words):

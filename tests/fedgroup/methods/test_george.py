@@ -20,10 +20,11 @@ from fedgroup.methods.dro_objective import DROLoss
 from fedgroup.methods.george import George, activations
 from fedgroup.methods.group_dro import GroupDRO
 from fedgroup.predict import predict
-from fedgroup.run_directory import read_json, read_lines
+from fedgroup.run_directory import read_lines
 from fedgroup.seeding import rng
+from fedgroup.storage import read_json
 from fedgroup.task import prepared_splits
-from fedgroup.train import epochs, fit
+from fedgroup.train import epochs
 from tests.fedgroup.methods.runs import arrays, task
 
 SMALL = George(first_epochs=3, clustering=Clustering(k=2))
@@ -158,13 +159,3 @@ def test_overclustering_gets_losses_and_validation_activations(tmp_path: Path) -
 def test_ideal_needs_another_cluster(tmp_path: Path) -> None:
     with pytest.raises(FedgroupError, match="ideal has nowhere to move poisons"):
         centralise(task(), replace(SMALL, clustering=Clustering(k=1), case="ideal"), tmp_path)
-
-
-def test_fit_is_untouched_by_the_stage() -> None:
-    """One generator for all epochs in fit(), one per epoch in a stage: different shuffles by design."""
-    train, config = prepared_splits(task()).train, replace(task().train, epochs=2)
-    one, two = model(), model()
-    fit(one, train, config, rng(0, "x"))
-    shared = rng(0, "x")
-    list(epochs(two, train, config, lambda _: shared))
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))

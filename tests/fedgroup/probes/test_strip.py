@@ -12,8 +12,9 @@ from torch import nn
 from fedgroup.dataset import GroupedDataset, GroupInfo
 from fedgroup.errors import FedgroupError
 from fedgroup.probes import NAMES
-from fedgroup.probes.strip import FALSE_REJECTION_RATES, Strip, entropy_bits
+from fedgroup.probes.strip import Strip, entropy_bits
 from fedgroup.probes.strip_probe import StripProbe
+from fedgroup.probes.strip_report import FALSE_REJECTION_RATES
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve
 

@@ -17,8 +17,8 @@ from fedgroup.methods.central_run import centralise
 from fedgroup.methods.erm import ERM
 from fedgroup.probes import strip_probe
 from fedgroup.probes.strip_probe import StripProbe
-from fedgroup.run_directory import read_json, write_json
 from fedgroup.seeding import rng
+from fedgroup.storage import read_json, write_json
 from fedgroup.task import prepared_splits
 from tests.fedgroup.methods.runs import arrays, task
 from tests.toy import experiment

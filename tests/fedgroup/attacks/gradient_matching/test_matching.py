@@ -1,8 +1,7 @@
-"""Gradient matching against the official loss class and transform, executed in float64 (attacks_cases.json)."""
+"""The mismatch and its gradient against the official loss class (attacks_cases.json)."""
 
-import json
 import math
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import torch
@@ -10,74 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fedgroup.attacks.gradient_matching import matching
-from fedgroup.attacks.gradient_matching.augment import largest_shift, shift_and_flip
-from fedgroup.attacks.gradient_matching.matching import (
-    Matcher,
-    descend,
-    milestones,
-    mismatch,
-    rates,
-)
-from fedgroup.attacks.gradient_matching.perturbation import Box, to_bytes
+from fedgroup.attacks.gradient_matching.matching import Matcher, mismatch
 from fedgroup.errors import FedgroupError
-from tests.paths import CASES
-
-CASES: dict[str, Any] = json.loads((CASES / "attacks_cases.json").read_text())
-GM = CASES["gm"]
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-LABELS = torch.ones(3, dtype=torch.int64)
-
-
-def wave(shape: tuple[int, ...], a: float, b: float, scale: float) -> Tensor:
-    """The case file's filling: scale * sin(a k + b), k the flat C-order index."""
-    return scale * torch.sin(a * torch.arange(math.prod(shape), dtype=torch.float64) + b).reshape(
-        shape
-    )
-
-
-class Net(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, 1, 1)
-        self.fc = nn.Linear(4, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(torch.tanh(self.conv(x)).mean((2, 3)))
-
-
-def network() -> Net:
-    net = Net().double()
-    with torch.no_grad():
-        for i, parameter in enumerate(net.parameters()):
-            parameter.copy_(wave(tuple(parameter.shape), 0.7, 0.1 + 0.3 * i, 0.4))
-    return net
-
-
-def column(values: tuple[float, ...]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)
-
-
-def normalised(raw: Tensor) -> Tensor:
-    return (raw - column(MEAN)) / column(STD)
-
-
-RAW = (wave((3, 3, 6, 6), 0.37, 0.2, 0.55) + 0.5).clamp(0, 1)
-X = normalised(RAW)
-TARGETS = normalised((wave((2, 3, 6, 6), 0.53, 1.1, 0.55) + 0.5).clamp(0, 1))
-
-
-def first_delta() -> Tensor:
-    return Box.around(X, 16.0, MEAN, STD).start(wave((3, 3, 6, 6), 0.91, 0.4, 1))
-
-
-def matcher(loss: Any = "similarity", chunk: int = 512) -> Matcher:
-    return Matcher.towards(
-        network(), TARGETS, torch.ones(2, dtype=torch.int64), loss=loss, chunk=chunk
-    )
-
-
-def gradient(match: Matcher, delta: Tensor, batch: slice = slice(0, 3)) -> tuple[Tensor, Tensor]:
-    return match.gradient(delta, LABELS, lambda part_delta, part: X[part] + part_delta, batch)
+from tests.fedgroup.attacks.gradient_matching.official import (
+    GM,
+    LABELS,
+    TARGETS,
+    X,
+    first_delta,
+    gradient,
+    matcher,
+    network,
+)
 
 
 def test_the_targets_loss_and_gradient_norm() -> None:
@@ -131,7 +74,7 @@ def test_similarity_is_one_global_cosine_and_agrees_with_finite_differences() ->
             ).item()
         )
 
-    assert match.measure(X + delta, LABELS).item() == pytest.approx(
+    assert match.mismatch(X + delta, LABELS).item() == pytest.approx(
         GM["independent_similarity"], abs=1e-9
     )
     found = gradient(match, delta)[1]
@@ -146,107 +89,6 @@ def test_mean_squared_error_is_summed_over_tensors() -> None:
     target = (torch.tensor([3.0, 4.0]), torch.tensor([0.0]))
     poison = (torch.tensor([1.0, 4.0]), torch.tensor([3.0]))
     assert mismatch("MSE", target, poison).item() == pytest.approx((4 / 2 + 9) / 5)
-
-
-def test_batches_are_matched_each_on_its_own() -> None:
-    case, match, delta = GM["two_batches_2_plus_1"], matcher(), first_delta()
-    losses = [gradient(match, delta, part)[0].item() for part in (slice(0, 2), slice(2, 3))]
-    assert losses == pytest.approx([case["loss_batch0"], case["loss_batch1"]], abs=1e-9)
-    box = Box.around(X, 16.0, MEAN, STD)
-    _, trace = descend(match, delta, LABELS, box, show, steps=1, lr=0.1, batch=2)
-    assert trace[0].item() == pytest.approx(case["score_reported"], abs=1e-9)
-
-
-def show(step: int, delta: Tensor, part: slice) -> Tensor:
-    return X[part] + delta
-
-
-@pytest.mark.parametrize("chunk", [512, 1])
-def test_six_steps_of_signed_adam(chunk: int) -> None:
-    case, box, delta = GM["signadam_6_steps"], Box.around(X, 16.0, MEAN, STD), first_delta()
-    after: list[Tensor] = []
-    _, trace = descend(
-        matcher(chunk=chunk), delta, LABELS, box, show,
-        steps=6, lr=case["tau0"], batch=512, progress=lambda step: after.append(delta.clone()),
-    )  # fmt: skip
-    for loss, values, row in zip(trace, after, case["trace"], strict=True):
-        assert loss.item() == pytest.approx(row["loss_before_update"], abs=1e-9)
-        assert values.sum().item() == pytest.approx(row["delta_sum"], abs=1e-9)
-        assert values.norm().item() == pytest.approx(row["delta_l2"], abs=1e-9)
-        at_eps = (values.abs() >= box.eps - 1e-12).double().mean().item()
-        assert at_eps == pytest.approx(row["frac_at_eps"], abs=1e-9)
-    base = torch.floor(RAW * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
-    images = to_bytes(((X + delta) * column(STD) + column(MEAN)).permute(0, 2, 3, 1), base, 16.0)
-    assert images.permute(0, 3, 1, 2).flatten()[:10].tolist() == case["uint8_first10"]
-    change = (images.int() - base.int()).abs().max().item()
-    assert change == case["max_abs_pixel_change_uint8"]
-
-
-def test_the_learning_rate_falls_at_the_official_steps() -> None:
-    for steps, expected in GM["milestones"].items():
-        assert list(milestones(int(steps))) == expected
-    case = GM["signadam_6_steps"]
-    assert list(milestones(6)) == case["milestones"]
-    assert rates(6, case["tau0"]) == pytest.approx(case["lr_used"], rel=1e-12)
-    assert rates(250, 0.1)[-1] == pytest.approx(1e-4)
-
-
-def test_projection_onto_the_box() -> None:
-    case = CASES["projection"]
-    raw = torch.tensor(case["raw"], dtype=torch.float64).expand(3, -1).reshape(1, 3, 1, 5)
-    box = Box.around(normalised(raw), 16.0, MEAN, STD)
-    assert box.eps.flatten().tolist() == pytest.approx(case["eps_norm_units"], abs=1e-12)
-    before = torch.tensor(case["delta_before_norm_units"], dtype=torch.float64).expand(1, 3, 1, 5)
-    after = torch.clamp(before, box.low, box.high)
-    pixels = (normalised(raw) + after) * column(STD) + column(MEAN)
-    for channel, expected in enumerate(case["per_channel"]):
-        assert after[0, channel, 0].tolist() == pytest.approx(expected["delta_norm"], abs=1e-12)
-        assert pixels[0, channel, 0].tolist() == pytest.approx(expected["pixel"], abs=1e-12)
-
-
-@pytest.mark.parametrize("kind", ["noflip", "flip"])
-def test_shift_and_flip(kind: str) -> None:
-    case = CASES["augment"]
-    image = (torch.arange(64, dtype=torch.float64) / 63).reshape(1, 1, 8, 8)
-    draws = torch.tensor([case[f"randgen_{kind}"]], dtype=torch.float64)
-    out = shift_and_flip(image, draws, case["shift"])
-    row, total = ("out_row0", "out_sum") if kind == "noflip" else ("flip_row0", "flip_sum")
-    assert out[0, 0, 0].tolist() == pytest.approx(case[row], abs=1e-9)
-    assert out.sum().item() == pytest.approx(case[total], abs=1e-9)
-
-
-def test_shift_of_the_official_presets() -> None:
-    case = CASES["augment"]
-    for side, name in ((32, "cifar32"), (64, "tiny64"), (224, "imagenet224")):
-        assert largest_shift(side) / (side - 1) == pytest.approx(
-            case["delta_by_preset"][name], abs=1e-12
-        )
-
-
-def test_gradients_pass_through_the_shift() -> None:
-    images = wave((2, 3, 5, 7), 0.3, 0.1, 1).requires_grad_()
-    draws = torch.tensor([[0.9, 0.2, 0.7, 0.0], [0.5, 0.5, 0.1, 0.0]], dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda x: shift_and_flip(x, draws, 2), images)
-    # no shift, no flip: the image itself
-    torch.testing.assert_close(shift_and_flip(images, draws)[1], images[1])
-
-
-def test_rounding_is_clamped_to_the_bound() -> None:
-    base = torch.tensor([0, 5, 100, 254, 255], dtype=torch.uint8).reshape(1, 1, 5, 1)
-    pixels = torch.tensor([-0.1, 7.4 / 255, 101.6 / 255, 1.1, 253.4 / 255]).reshape(1, 1, 5, 1)
-    assert to_bytes(pixels, base, 1.5).flatten().tolist() == [0, 6, 101, 255, 254]
-    assert to_bytes(pixels, base, 0.0).flatten().tolist() == base.flatten().tolist()
-    assert to_bytes(pixels, base, 255.0).flatten().tolist() == [0, 7, 102, 255, 253]
-
-
-def test_the_start_is_clipped_noise() -> None:
-    box = Box.around(torch.zeros(1, 3, 100, 100), 16.0, MEAN, STD)
-    start = box.start(torch.randn(1, 3, 100, 100, generator=torch.Generator().manual_seed(0)))
-    assert bool((start.abs() <= box.eps).all())
-    share = (start.abs() == box.eps).float().mean().item()
-    assert share == pytest.approx(
-        math.erfc(1 / math.sqrt(2)), abs=0.01
-    )  # 32 % of a normal lies beyond 1
 
 
 def test_a_frozen_or_unused_parameter_is_refused() -> None:
@@ -279,5 +121,5 @@ def test_dropout_is_off_and_batch_norm_fixed() -> None:
     net = net.double().train()
     before = net[1].running_mean.clone()
     match = Matcher.towards(net, TARGETS, LABELS[:2])
-    assert match.measure(X, LABELS).item() == match.measure(X, LABELS).item()
+    assert match.mismatch(X, LABELS).item() == match.mismatch(X, LABELS).item()
     assert torch.equal(net[1].running_mean, before)

@@ -42,7 +42,7 @@ def exact_line(values):
 
 
 def rounded(distance, similarity, gamma, bits, far):
-    """The documented grid: similarities as whole numbers of 2**-bits; far bounds max_minus_distance."""
+    """The documented rounding: similarities as whole numbers of 2**-bits; far bounds max_minus_distance."""
     if similarity == "max_minus_distance":
         step = 2.0 ** (bits - int(np.frexp(far)[1]))
         s = 2.0**bits - np.rint(distance * step)
@@ -53,7 +53,7 @@ def rounded(distance, similarity, gamma, bits, far):
     return [[int(x) for x in row] for row in s]
 
 
-def grid_bits(n):
+def similarity_bits(n):
     return 52 - int(np.ceil(np.log2(n)))
 
 

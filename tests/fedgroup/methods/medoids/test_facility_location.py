@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from fedgroup.errors import FedgroupError
 from fedgroup.methods.medoids import blocks, facility_location, one_dimension
-from fedgroup.methods.medoids.facility_location import medoids
-from fedgroup.methods.medoids.fixed_point import SIMILARITIES, Measure
+from fedgroup.methods.medoids.facility_location import choose_medoids
+from fedgroup.methods.medoids.fixed_point import SIMILARITIES, Similarity
 from tests.fedgroup.methods.medoids.naive import (
     exact_line,
     greedy,
     greedy_at_once,
-    grid_bits,
     pairs,
     rounded,
+    similarity_bits,
 )
 
 ROOT_HALF = np.sqrt(0.5)
@@ -35,7 +35,7 @@ def same(selection, expected):
 
 def test_by_hand():
     # distances to all: 13, 11, 11, 27 sixteenths: 1 and 2 tie; then 10/16 gains 9, 2/16 gains 1 + 1, 0 gains 1
-    chosen = medoids(pairs(np.array([0, 1, 2, 10]) / 16), 2)
+    chosen = choose_medoids(pairs(np.array([0, 1, 2, 10]) / 16), 2)
     assert chosen.order.tolist() == [1, 3]
     assert chosen.cluster.tolist() == [0, 0, 0, 1]
     assert chosen.weights.tolist() == [3, 1]
@@ -43,7 +43,7 @@ def test_by_hand():
 
 
 def test_ties_go_to_the_lowest_index():
-    chosen = medoids(pairs(np.array([10, 2, 1, 0]) / 16), 3)
+    chosen = choose_medoids(pairs(np.array([10, 2, 1, 0]) / 16), 3)
     # 2/16 before 1/16; then 10/16 gains 8; then 1/16 (gains 1 + 1) and 0 (gains 2) tie
     assert chosen.order.tolist() == [1, 0, 2]
     assert chosen.cluster.tolist() == [1, 0, 2, 2]
@@ -51,7 +51,7 @@ def test_ties_go_to_the_lowest_index():
 
 def test_a_sample_midway_joins_the_earlier_medoid():
     # the median 4 first; then 0 and 8 tie at gain 4, the lower index first; 2 and 6 lie midway
-    chosen = medoids(pairs(np.array([8, 4, 0, 6, 2]) / 8), 3)
+    chosen = choose_medoids(pairs(np.array([8, 4, 0, 6, 2]) / 8), 3)
     assert chosen.order.tolist() == [1, 0, 2]
     assert chosen.cluster.tolist() == [1, 0, 2, 0, 0]
 
@@ -63,8 +63,8 @@ def test_line_equals_the_naive_greedy_in_exact_arithmetic(values):
     def check(q, data):
         budget = data.draw(st.integers(1, len(q)))
         q = np.array(q, np.float32) / 2**20
-        same(medoids(pairs(q), budget), greedy(exact_line(q), budget))
-        same(medoids(q[:, None], budget), greedy(exact_line(q), budget))
+        same(choose_medoids(pairs(q), budget), greedy(exact_line(q), budget))
+        same(choose_medoids(q[:, None], budget), greedy(exact_line(q), budget))
 
     check()
 
@@ -80,9 +80,12 @@ def test_line_equals_the_naive_greedy_on_the_grid(q, similarity, gamma, data):
     budget = data.draw(st.integers(1, len(q)))
     q = np.array(q, np.float32) / 2**20
     d = np.abs(np.subtract.outer(q.astype(np.float64), q)) * 2 * ROOT_HALF
-    s = rounded(d, similarity, gamma or 0.5, grid_bits(len(q)), 1)
+    s = rounded(d, similarity, gamma or 0.5, similarity_bits(len(q)), 1)
     for memory in (1, facility_location.MEMORY):
-        same(medoids(pairs(q), budget, similarity, gamma=gamma, memory=memory), greedy(s, budget))
+        same(
+            choose_medoids(pairs(q), budget, similarity, gamma=gamma, memory=memory),
+            greedy(s, budget),
+        )
 
 
 @settings(max_examples=40, deadline=None)
@@ -101,8 +104,8 @@ def test_space_equals_the_naive_greedy_on_the_grid(points, similarity, data):
     d = np.sqrt(np.square(x[:, None] - x).sum(2))
     # the diagonal of the bounding box bounds every distance; powers of two leave its grid where it is
     far = float(np.sqrt(np.square(np.ptp(x, axis=0)).sum()))
-    s = rounded(d, similarity, 1 / x.shape[1], grid_bits(len(x)), far)
-    same(medoids(x.astype(np.float32), budget, similarity), greedy(s, budget))
+    s = rounded(d, similarity, 1 / x.shape[1], similarity_bits(len(x)), far)
+    same(choose_medoids(x.astype(np.float32), budget, similarity), greedy(s, budget))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -118,9 +121,9 @@ def test_a_longer_line_equals_the_naive_greedy(similarity, gamma, distinct):
     if similarity == "max_minus_distance":
         s = np.rint((1 - np.abs(np.subtract.outer(q.astype(np.float64), q))) * 2**20)
     else:
-        s = rounded(d, similarity, gamma or 0.5, grid_bits(200), 1)
+        s = rounded(d, similarity, gamma or 0.5, similarity_bits(200), 1)
     for budget in (20, 180):
-        same(medoids(pairs(q), budget, similarity, gamma=gamma), greedy_at_once(s, budget))
+        same(choose_medoids(pairs(q), budget, similarity, gamma=gamma), greedy_at_once(s, budget))
 
 
 @pytest.mark.parametrize("end", [0.0, 1.0])
@@ -128,7 +131,7 @@ def test_a_crowd_at_one_end_equals_the_naive_greedy(end):
     # what a trained model gives: most samples share one value at the end of the line
     q = np.rint(np.random.default_rng(7).random(70) * 2**20) / 2**20
     q[:40] = end
-    chosen = medoids(pairs(q), 25)
+    chosen = choose_medoids(pairs(q), 25)
     same(chosen, greedy_at_once(np.rint((1 - np.abs(np.subtract.outer(q, q))) * 2**20), 25))
     assert chosen.order[0] == 0 and (chosen.sizes()[:40] > 1).all()
 
@@ -136,8 +139,8 @@ def test_a_crowd_at_one_end_equals_the_naive_greedy(end):
 @pytest.mark.parametrize("seed", range(5))
 def test_neighbouring_steps_of_the_grid_are_told_apart(seed):
     steps = np.random.default_rng(seed).integers(0, 60, 50)
-    measure = Measure("max_minus_distance", 0.5, 6, 1.0, 1.0)
-    order, cluster = one_dimension.greedy(steps, 20, measure, 1)
+    similarity = Similarity("max_minus_distance", 0.5, 6, 1.0, 1.0)
+    order, cluster = one_dimension.greedy(steps, 20, similarity, 1)
     assert (order, cluster.tolist()) == greedy_at_once(
         64.0 - np.abs(np.subtract.outer(steps, steps)), 20
     )
@@ -150,9 +153,12 @@ def test_a_larger_space_equals_the_naive_greedy(similarity, side):
     x = np.random.default_rng(side).integers(0, side, (200, 3)) / 1024
     d = np.sqrt(np.square(x[:, None] - x).sum(2))
     far = float(np.sqrt(np.square(np.ptp(x, axis=0)).sum()))
-    s = rounded(d, similarity, 1 / 3, grid_bits(200), far)
+    s = rounded(d, similarity, 1 / 3, similarity_bits(200), far)
     for memory in (20_000, facility_location.MEMORY):
-        same(medoids(x.astype(np.float32), 60, similarity, memory=memory), greedy_at_once(s, 60))
+        same(
+            choose_medoids(x.astype(np.float32), 60, similarity, memory=memory),
+            greedy_at_once(s, 60),
+        )
 
 
 @pytest.mark.parametrize("classes", [3, 10, 40])
@@ -170,7 +176,7 @@ def test_space_equals_a_float_greedy_where_nothing_ties(classes, similarity):
         gains[order] = -1
         order.append(int(gains.argmax()))
         best = np.maximum(best, s[order[-1]])
-    chosen = medoids(g, 30, similarity)
+    chosen = choose_medoids(g, 30, similarity)
     assert chosen.order.tolist() == order
     assert chosen.cluster.tolist() == s[:, order].argmax(1).tolist()
 
@@ -179,7 +185,7 @@ def test_space_equals_a_float_greedy_where_nothing_ties(classes, similarity):
 def test_line_and_space_agree(similarity):
     q = np.random.default_rng(1).integers(0, 2**20, 300).astype(np.float32) / 2**20
     flat = np.concatenate([q[:, None], np.zeros((300, 2), np.float32)], axis=1)
-    line, space = (medoids(x, 40, similarity, gamma=0.5) for x in (q[:, None], flat))
+    line, space = (choose_medoids(x, 40, similarity, gamma=0.5) for x in (q[:, None], flat))
     assert line.order.tolist() == space.order.tolist()
     assert line.cluster.tolist() == space.cluster.tolist()
 
@@ -187,18 +193,18 @@ def test_line_and_space_agree(similarity):
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_blocks_do_not_change_the_result_and_respect_the_memory(similarity, monkeypatch):
     g = np.random.default_rng(2).dirichlet(np.ones(4), 200).astype(np.float32)
-    whole = medoids(g, 25, similarity)
+    whole = choose_medoids(g, 25, similarity)
     sizes = []
     rows = blocks._rows
 
-    def watched(points, measure):
-        inner = rows(points, measure)
+    def watched(points, similarity):
+        inner = rows(points, similarity)
         return lambda positions: sizes.append(len(positions)) or inner(positions)
 
     monkeypatch.setattr(blocks, "_rows", watched)
     for memory in (1, 100_000, 8 * 200 * 200):
         sizes.clear()
-        part = medoids(g, 25, similarity, memory=memory)
+        part = choose_medoids(g, 25, similarity, memory=memory)
         assert part.order.tolist() == whole.order.tolist()
         assert part.cluster.tolist() == whole.cluster.tolist()
         assert max(sizes) * 200 * 8 <= max(memory, 200 * 8)
@@ -209,7 +215,7 @@ def test_blocks_do_not_change_the_result_and_respect_the_memory(similarity, monk
 @pytest.mark.parametrize("similarity", ["max_minus_distance", "inverse"])
 def test_cuda_gives_the_same_selection(similarity):
     g = np.random.default_rng(2).dirichlet(np.ones(10), 2000).astype(np.float32)
-    ours, theirs = (medoids(g, 200, similarity, device=device) for device in ("cpu", "cuda"))
+    ours, theirs = (choose_medoids(g, 200, similarity, device=device) for device in ("cpu", "cuda"))
     assert ours.order.tolist() == theirs.order.tolist()
     assert ours.cluster.tolist() == theirs.cluster.tolist()
 
@@ -218,18 +224,18 @@ def test_cuda_gives_the_same_selection(similarity):
 @pytest.mark.parametrize("columns", [1, 2, 3])
 def test_degenerate_inputs(similarity, columns):
     equal = np.full((6, columns), 0.25, np.float32)
-    chosen = medoids(equal, 4, similarity)
+    chosen = choose_medoids(equal, 4, similarity)
     assert chosen.order.tolist() == [0, 1, 2, 3]  # one gains, the rest are the lowest left
     assert chosen.cluster.tolist() == [0] * 6
     assert chosen.weights.tolist() == [6, 1, 1, 1]
     assert chosen.sizes().tolist() == [6] * 6
-    alone = medoids(equal[:1], 1, similarity)
+    alone = choose_medoids(equal[:1], 1, similarity)
     assert alone.order.tolist() == [0] and alone.sizes().tolist() == [1]
 
 
 def test_budget_of_all_samples_isolates_every_distinct_value():
     q = np.array([0.5, 0.125, 0.5, 0.25], np.float32)
-    chosen = medoids(pairs(q), 4)
+    chosen = choose_medoids(pairs(q), 4)
     assert sorted(chosen.order.tolist()) == [0, 1, 2, 3]
     assert chosen.order.tolist()[-1] == 2  # the copy gains nothing
     assert (chosen.sizes() > 1).tolist() == [True, False, True, False]
@@ -239,20 +245,22 @@ def test_budget_of_all_samples_isolates_every_distinct_value():
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=60), st.sampled_from(SIMILARITIES))
 def test_properties_of_any_line(q, similarity):
     g = np.array(q, np.float32)[:, None]
-    full = medoids(g, len(q), similarity)
-    half = medoids(g, (len(q) + 1) // 2, similarity)
+    full = choose_medoids(g, len(q), similarity)
+    half = choose_medoids(g, (len(q) + 1) // 2, similarity)
     assert half.order.tolist() == full.order.tolist()[: len(half.order)]  # greedy is incremental
     assert sorted(full.order.tolist()) == list(range(len(q)))
     assert np.bincount(half.cluster).sum() == len(q)
-    assert medoids(g * np.float32(2), len(half.order), "max_minus_distance").order.tolist() == (
-        medoids(g, len(half.order), "max_minus_distance").order.tolist()
+    assert choose_medoids(
+        g * np.float32(2), len(half.order), "max_minus_distance"
+    ).order.tolist() == (
+        choose_medoids(g, len(half.order), "max_minus_distance").order.tolist()
     )  # a power of two moves the grid along
 
 
 @pytest.mark.parametrize("scale", [1e-44, 1e-30, 1.0, 1e30])
 def test_any_float32_scale(scale):
     q = (np.arange(12) ** 2 % 7 * np.float32(scale)).astype(np.float32)
-    same(medoids(q[:, None], 5), greedy(exact_line(q), 5))
+    same(choose_medoids(q[:, None], 5), greedy(exact_line(q), 5))
 
 
 def test_greedy_reaches_its_guarantee():
@@ -261,7 +269,7 @@ def test_greedy_reaches_its_guarantee():
         q = (rng.integers(0, 1000, 9) / 1024).astype(np.float32)
         s = np.array(exact_line(q), float)
         value = [s[:, list(c)].max(1).sum() for c in itertools.combinations(range(9), 3)]
-        mine = s[:, medoids(pairs(q), 3).order].max(1).sum()
+        mine = s[:, choose_medoids(pairs(q), 3).order].max(1).sum()
         assert (1 - 1 / np.e) * max(value) <= mine <= max(value)
 
 
@@ -285,4 +293,4 @@ def test_greedy_reaches_its_guarantee():
 def test_bad_input_is_refused(change, word):
     given_ = {"gradients": np.zeros((3, 2), np.float32), "budget": 1, **change}
     with pytest.raises(FedgroupError, match=word):
-        medoids(**given_)
+        choose_medoids(**given_)

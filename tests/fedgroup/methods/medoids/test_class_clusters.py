@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.medoids.facility_location import class_budgets, cluster_sizes
+from fedgroup.methods.medoids.class_clusters import class_budgets, cluster_sizes
 from fedgroup.seeding import rng
 from tests.fedgroup.methods.medoids.naive import exact_line, greedy, pairs
 

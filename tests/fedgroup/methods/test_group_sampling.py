@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.methods.dro_objective import sampling_weights, uniform_over_groups
+from fedgroup.methods.group_sampling import sampling_weights, uniform_over_groups
 from fedgroup.seeding import rng
 from tests.fedgroup.methods.cases import CASES
 

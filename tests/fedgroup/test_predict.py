@@ -1,4 +1,4 @@
-"""Gradient proxies: against autograd and hand-computed values, in any number of threads."""
+"""Predictions in threads; gradient proxies against autograd and hand-computed values."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from fedgroup.device import CORES
 from fedgroup.errors import FedgroupError
-from fedgroup.gradients import last_layer_gradients, logits, proxies
-from fedgroup.model import features
+from fedgroup.model import build_model, features
+from fedgroup.predict import last_layer_gradients, logits, predict, proxies
 from tests.toy import ToyData, ToyModel, ToyNet
 
 
@@ -108,3 +108,16 @@ def test_bad_input(data, model):
         last_layer_gradients(model, data)
     with pytest.raises(FedgroupError, match=r"\(3, 2\).*\(2,\) do not fit"):
         proxies(np.zeros((3, 2), np.float32), np.zeros(2, np.int64))
+
+
+def test_predictions_are_made_on_one_thread_each(monkeypatch):
+    """Also where there is one batch, so that the bits are the same on any number of threads."""
+    model = build_model(ToyModel(), 2, 0, torch.device("cpu"))
+    seen = []
+    model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+    torch.set_num_threads(2)
+    try:
+        predict(model, ToyData().load().test)
+    finally:
+        torch.set_num_threads(1)
+    assert seen == [1]

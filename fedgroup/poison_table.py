@@ -1,0 +1,22 @@
+"""Which samples the attack of a run poisoned: poisons.csv in its directory."""
+
+from fedgroup.attacks.attack import AttackWithBases, manifest
+from fedgroup.run_directory import Run
+from fedgroup.task import Task, load_splits, prepared_splits
+
+COLUMNS = ("base", "base_group", "old_label", "new_label", "position", "pixels")
+"""Index and group of the base, its label and the poison's, the poison's position in the training
+split, 16 hex digits of the SHA-256 of its pixels; empty where the attack does not say its bases."""
+
+
+def save_poisons(run: Run, task: Task) -> None:
+    """Write a line for every poison, once per run; nothing where the run has none."""
+    poisoned = prepared_splits(task).train
+    if not poisoned.poison.any() or (run.folder / "poisons.csv").exists():
+        return
+    clean, attack = load_splits(task.data).train, task.attack
+    bases = attack.bases(clean, task.attack_rng()) if isinstance(attack, AttackWithBases) else None
+    if bases is not None and len(bases) != poisoned.poison.sum():
+        bases = None  # an outsider's attack whose bases are something else
+    poisons = manifest(clean, poisoned, bases)["poisons"]
+    run.table("poisons", COLUMNS, [[poison[name] for name in COLUMNS] for poison in poisons])
