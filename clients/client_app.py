@@ -1,7 +1,7 @@
 """The Flower ClientApp: answers which partition it holds, and trains it.
 
-A node's own config says which partition that is (`partition-id`) and, where the data are files, in which
-of its folders they lie (`data-root`); everything else comes with the message.
+A node's own config says which partition that is (`partition-id`) and, where the data are files, in
+which of its folders they lie (`data-root`); everything else comes with the message.
 """
 
 from dataclasses import fields, replace
@@ -14,12 +14,12 @@ from flwr.clientapp import ClientApp
 from clients.local import local_update
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights
-from fedgroup.lazy_array import live
+from fedgroup.lazy_array import lazy_array_class
 from fedgroup.task import Task
 from fedgroup.update import ARRAYS, CONFIG, METRICS
 
 app = ClientApp()
-LiveArray = live(Array)
+LazyArray = lazy_array_class(Array)
 
 
 @app.query()
@@ -38,13 +38,14 @@ def train(message: Message, context: Context) -> Message:
         _task(str(settings["task"]), _data_root(context)),
         _partition_id(context),
         int(settings["round"]),  # type: ignore[arg-type]
-        Weights(arrays["theta"], arrays["buffers"], arrays["counters"]),
+        Weights.from_arrays(arrays),
         str(settings["layout"]),
     )
     sent = ArrayRecord()
     for name, array in update.weights.arrays().items():
-        sent[name] = LiveArray(array)
-    content = RecordDict({ARRAYS: sent, METRICS: MetricRecord(update.metrics())})  # type: ignore[arg-type]
+        sent[name] = LazyArray(array)
+    metrics = MetricRecord(update.metrics())  # type: ignore[arg-type]
+    content = RecordDict({ARRAYS: sent, METRICS: metrics})
     return Message(content=content, reply_to=message)
 
 
@@ -59,19 +60,19 @@ def _partition_id(context: Context) -> int:
 
 
 def _data_root(context: Context) -> str:
-    """Folder of this node's data files; "" where the node does not say."""
+    """Return the folder of this node's data files; "" where the node does not say."""
     value = context.node_config.get("data-root", "")
     if not isinstance(value, str) or (value and not Path(value).is_dir()):
         raise FedgroupError(
-            f"node config has data-root={value!r}, which is no folder on this node: start the SuperNode with "
-            f"--node-config 'data-root=\"/data\" partition-id=0 num-partitions=N'"
+            f"node config has data-root={value!r}, which is no folder on this node: start the "
+            f"SuperNode with --node-config 'data-root=\"/data\" partition-id=0 num-partitions=N'"
         )
     return value
 
 
 @lru_cache(maxsize=4)
 def _task(text: str, data_root: str = "") -> Task:
-    """The task of a message, its data in this node's own folder where the data set has one."""
+    """Return the task of a message, its data in this node's own folder where it has one."""
     task = Task.from_json(text)
     if data_root and "root" in {field.name for field in fields(task.data)}:
         return replace(task, data=replace(task.data, root=data_root))

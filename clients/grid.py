@@ -1,8 +1,8 @@
 """Flower Grids that run the ClientApp for us: the one place that touches Flower's internals.
 
-A grid answers messages. Here they are handed to the ClientApp in this process, one after another: no
-serialisation, no polling, no Ray; the default, and the reference that every other runtime must equal.
-`ray_grid.py` hands them to actors instead.
+A grid answers messages. Here they are handed to the ClientApp in this process, one after another:
+no serialisation, no polling, no Ray; the default, and the reference that every other runtime must
+equal. `ray_grid.py` hands them to actors instead.
 """
 
 import traceback
@@ -16,16 +16,17 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from fedgroup.errors import FedgroupError
+from fedgroup.update import ClientLanes
 
 SERVER_NODE = 1
 CLIENT_APP_RAISED = 1001
 """Error code of a reply whose client raised."""
 
 
-class ClientGrid(Grid):
+class ClientGrid(Grid, ClientLanes):
     """What every grid of ours shares. Node id = partition id + 2 (1 is the server)."""
 
-    lanes = 1
+    lanes: int = 1
     """Clients that train at the same time."""
 
     def __init__(self, clients: int) -> None:
@@ -35,7 +36,7 @@ class ClientGrid(Grid):
         self._run = Run.create_empty(1)
 
     def answer(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
-        """Replies to `messages`, in any order; those that are late or lost are left out."""
+        """Return the replies to messages, in any order; those late or lost are left out."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -47,7 +48,7 @@ class ClientGrid(Grid):
 
     @property
     def run(self) -> Run:
-        """The run this grid belongs to."""
+        """Return the run this grid belongs to."""
         return self._run
 
     def create_message(
@@ -58,10 +59,22 @@ class ClientGrid(Grid):
         group_id: str,
         ttl: float | None = None,
     ) -> Message:
+        """Make a message.
+
+        Args:
+            content: Its records.
+            message_type: query, train or evaluate.
+            dst_node_id: Node that it goes to.
+            group_id: The round.
+            ttl: Seconds for which it is valid; None: Flower's default.
+
+        Returns:
+            The message.
+        """
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
     def get_node_ids(self) -> Iterable[int]:
-        """Node ids of all clients."""
+        """Return the node ids of all clients."""
         return range(SERVER_NODE + 1, SERVER_NODE + 1 + self._clients)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
@@ -115,7 +128,7 @@ def take_identity() -> None:
 
 
 def context_of(node: int, clients: int) -> Context:
-    """Fresh Flower context of a client: it says which partition the node holds."""
+    """Return a fresh Flower context of a client: it says which partition the node holds."""
     config = {"partition-id": node - SERVER_NODE - 1, "num-partitions": clients}
     return Context(
         run_id=1, node_id=node, node_config=dict(config), state=RecordDict(), run_config={}
@@ -123,7 +136,16 @@ def context_of(node: int, clients: int) -> Context:
 
 
 def handle(app: ClientApp, message: Message, context: Context) -> Message:
-    """Reply of one client; whatever it raises becomes an error reply, so the others go on."""
+    """Let one client answer; whatever it raises becomes an error reply, so the others go on.
+
+    Args:
+        app: The ClientApp.
+        message: What it is asked.
+        context: The client's own context.
+
+    Returns:
+        Its reply.
+    """
     try:
         return app(message=message, context=context)
     except Exception as error:
@@ -131,7 +153,7 @@ def handle(app: ClientApp, message: Message, context: Context) -> Message:
 
 
 def reason_of(error: Exception) -> str:
-    """One line for a record: our own errors as they are, others with the line that raised them."""
+    """Return one line for a record: our own errors as they are, others with where they arose."""
     if isinstance(error, FedgroupError):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]

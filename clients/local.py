@@ -2,15 +2,15 @@
 
 import time
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import nn
 
+from fedgroup.dataset import Ints
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights, read, write
-from fedgroup.model import build_model
+from fedgroup.model import Model, build_model
 from fedgroup.seeding import rng
 from fedgroup.task import Task, assign_clients, placed_splits
 from fedgroup.train import fit
@@ -18,14 +18,29 @@ from fedgroup.update import Update
 
 
 def local_update(task: Task, client: int, number: int, weights: Weights, layout: str) -> Update:
-    """Train `client` from the global `weights` in round `number`; returns its new weights."""
+    """Train one client from the global weights.
+
+    Args:
+        task: Data, partition, model and training.
+        client: Partition id.
+        number: The round, which addresses the shuffles.
+        weights: Global weights.
+        layout: Hash of the server's model layout, which must be this client's.
+
+    Returns:
+        The client's new weights, and what it reports.
+
+    Raises:
+        FedgroupError: The layouts differ, or there is no such client.
+    """
     start = time.perf_counter()
     device = pick()
     data = placed_splits(task, device).train.take(_positions(task, client))
     model, own = _model(task.model, len(data.info.classes), device)
     if own != layout:
         raise FedgroupError(
-            f"the server's model layout {layout} is not this client's {own}: same versions on both sides?"
+            f"the server's model layout {layout} is not this client's {own}: same versions on both "
+            f"sides?"
         )
     write(model, weights)
     fitted = fit(model, data, task.train, rng(task.seed, "local", number, client), device)
@@ -39,7 +54,8 @@ def local_update(task: Task, client: int, number: int, weights: Weights, layout:
     )
 
 
-def _positions(task: Task, client: int) -> Any:
+def _positions(task: Task, client: int) -> Ints:
+    """Return the positions of a client's samples in the training split."""
     parts = assign_clients(task)
     if not 0 <= client < len(parts):
         raise FedgroupError(
@@ -49,7 +65,7 @@ def _positions(task: Task, client: int) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _model(component: Any, classes: int, device: torch.device) -> tuple[nn.Module, str]:
-    """One model per process and its layout's hash; every tensor is overwritten before each use."""
+def _model(component: Model, classes: int, device: torch.device) -> tuple[nn.Module, str]:
+    """Return one model per process and its layout's hash; all of it is overwritten before use."""
     model = build_model(component, classes, 0, device)
     return model, Layout.of(model).hash()

@@ -4,12 +4,12 @@ from typing import Any
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
-from fedgroup.lazy_array import live
+from fedgroup.lazy_array import lazy_array_class
 
 Packed = dict[str, tuple[str, dict[str, Any]]]
 """Record name -> its kind (arrays, metrics, config) and its values."""
 
-LiveArray = live(Array)
+LazyArray = lazy_array_class(Array)
 
 
 def pack(content: RecordDict) -> Packed:
@@ -33,7 +33,7 @@ def unpack(packed: Packed) -> RecordDict:
         if kind == "arrays":
             content[name] = record = ArrayRecord()
             for key, array in values.items():
-                record[key] = LiveArray(array)
+                record[key] = LazyArray(array)
         else:
             content[name] = MetricRecord(values) if kind == "metrics" else ConfigRecord(values)
     return content

@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from flwr.app import Message
 
 from clients.grid import context_of, reason_of, take_identity
 from clients.packing import Packed, pack, unpack
+from fedgroup.spec import imported
 
 Answer = tuple[str, Any, Packed]
 """(ok, packed records, packed state), (error, one line, state) or (memory, one line, state)."""
@@ -29,8 +29,7 @@ class ClientActor:
         logging.getLogger("flwr").setLevel(logging.WARNING)
         torch.set_num_threads(threads)
         take_identity()
-        module, _, name = app.partition(":")
-        self._app = getattr(import_module(module), name)
+        self._app = imported(app)
         self._clients = clients
 
     def process_id(self) -> int:
@@ -38,7 +37,18 @@ class ClientActor:
         return os.getpid()
 
     def answer(self, content: Packed, kind: str, node: int, group: str, state: Packed) -> Answer:
-        """Hand one message to the ClientApp; never raises."""
+        """Hand one message to the ClientApp; never raise.
+
+        Args:
+            content: Packed records of the message.
+            kind: query or train.
+            node: Node id of the client.
+            group: The round.
+            state: Packed state of the client's context.
+
+        Returns:
+            The outcome, what came of it, and the new state.
+        """
         try:
             context = context_of(node, self._clients)
             context.state = unpack(state)

@@ -1,8 +1,8 @@
 """A Flower Grid on Ray actors: several clients train at once, on this machine or on a cluster.
 
 The records are those of the in-process grid bit for bit: a client's result depends on the message
-alone, and the server sorts replies by partition id. The global vector is put into Ray's object store
-once per round and read there without a copy; client vectors come back the same way.
+alone, and the server sorts replies by partition id. The global vector is put into Ray's object
+store once per round and read there without a copy; client vectors come back the same way.
 """
 
 import logging
@@ -44,6 +44,13 @@ class RayGrid(ClientGrid):
     """Clients on `resources.workers` actors, which die and are replaced without ending the run."""
 
     def __init__(self, app: str, clients: int, resources: Resources) -> None:
+        """Start Ray and the actors.
+
+        Args:
+            app: Import path of the ClientApp, `module:name`.
+            clients: Number of clients.
+            resources: How many actors, where, and with how much each.
+        """
         super().__init__(clients)
         self.lanes = resources.workers
         self._app = app
@@ -55,7 +62,7 @@ class RayGrid(ClientGrid):
         self._await_start()
 
     def answer(self, messages: Sequence[Message], timeout: float | None = None) -> list[Message]:
-        """Spread the messages over the actors; late ones are left out, and their actors replaced."""
+        """Spread the messages over the actors; leave late ones out and replace their actors."""
         shared: dict[int, Any] = {}
         for message in messages:
             if id(message.content) not in shared:
@@ -99,7 +106,7 @@ class RayGrid(ClientGrid):
         running[reference] = (actor, job)
 
     def _receive(self, reference: Any, actor: Any, job: Job) -> Message | None:
-        """Reply of a finished call; None where the client is to be tried again."""
+        """Return the reply of a finished call; None where the client is to be tried again."""
         try:
             outcome, value, state = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
@@ -135,7 +142,7 @@ class RayGrid(ClientGrid):
         return remote.remote(self._app, self._clients, self._resources.threads, paths, environment)
 
     def _share_of_gpu(self) -> float:
-        """GPU share of one actor, checked against what the cluster has."""
+        """Return the GPU share of one actor, checked against what the cluster has."""
         have = self._ray.cluster_resources()
         gpus = have.get("GPU", 0.0)
         asked = self._resources.gpus_per_client
@@ -149,32 +156,35 @@ class RayGrid(ClientGrid):
         if need_cpus > have.get("CPU", 0.0) or share * self._resources.workers > gpus + 1e-9:
             raise FedgroupError(
                 f"{self._resources.workers} workers with {self._resources.threads} thread(s) and "
-                f"{share:g} GPU each do not fit into {have.get('CPU', 0.0):g} CPUs and {gpus:g} GPUs: "
-                f"lower --workers or --gpus-per-client"
+                f"{share:g} GPU each do not fit into {have.get('CPU', 0.0):g} CPUs and {gpus:g} "
+                f"GPUs: lower --workers or --gpus-per-client"
             )
         return share
 
     def _await_start(self) -> None:
-        """Wait until every actor answers, so that a broken worker is reported before the first round."""
+        """Wait until every actor answers: a broken worker is reported before the first round."""
         calls = [actor.process_id.remote() for actor in self._idle]
         try:
             self.processes: list[int] = self._ray.get(calls, timeout=START_SECONDS)
         except self._ray.exceptions.GetTimeoutError:
             self.close()
             raise FedgroupError(
-                f"Ray's workers did not start within {START_SECONDS:.0f} s: is the cluster busy with other "
-                f"jobs? (see `ray status`)"
+                f"Ray's workers did not start within {START_SECONDS:.0f} s: is the cluster busy "
+                f"with other jobs? (see `ray status`)"
             ) from None
         except self._ray.exceptions.RayError as error:
             self.close()
             raise FedgroupError(
-                f"a worker could not start ({_first_line(error)}): every machine of the cluster needs "
-                f"fedgroup installed"
+                f"a worker could not start ({_first_line(error)}): every machine of the cluster "
+                f"needs fedgroup installed"
             ) from error
 
 
 def start_ray(resources: Resources) -> tuple[Any, bool]:
-    """Connect to Ray, or start it quietly on this machine; returns the module and whether we started it."""
+    """Connect to Ray, or start it quietly on this machine.
+
+    Returns the module `ray` and whether this process connected or started it, and so has to end it.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
@@ -187,8 +197,8 @@ def start_ray(resources: Resources) -> tuple[Any, bool]:
             ray.init(address=resources.ray_address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise FedgroupError(
-                f"no Ray cluster answers at '{resources.ray_address}' ({_first_line(error)}): start one with "
-                f"`ray start --head`, or leave --ray-address out"
+                f"no Ray cluster answers at '{resources.ray_address}' ({_first_line(error)}): "
+                f"start one with `ray start --head`, or leave --ray-address out"
             ) from error
         return ray, True
     ray.init(
@@ -202,7 +212,7 @@ def start_ray(resources: Resources) -> tuple[Any, bool]:
 
 @contextmanager
 def shared_ray(resources: Resources, runs: int) -> Iterator[Resources]:
-    """One Ray for several runs side by side on this machine; yields the resources that lead to it."""
+    """Start one Ray for several runs side by side; yield the resources that lead to it."""
     if resources.workers == 1 or resources.ray_address is not None:
         yield resources
         return

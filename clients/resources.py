@@ -14,7 +14,8 @@ class Resources:
     gpus_per_client: float | None = None
     """Share of a GPU each worker holds; default: the GPUs there are, shared evenly."""
     threads: int = 1
-    """Threads of one training client on the CPU. Other counts round differently: keep one count per study."""
+    """Threads of one training client on the CPU. Other counts round differently: keep one count per
+    study."""
     ray_address: str | None = None
     """Address of a running Ray cluster (`auto` finds one); default: Ray starts on this machine."""
 

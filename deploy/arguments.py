@@ -1,4 +1,4 @@
-"""How Flower's programs are called: the same arguments as processes, in containers and at remote sites."""
+"""How Flower's programs are called: as processes, in containers and at remote sites alike."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from pathlib import Path
 CONNECTION = "deploy"
 """Name of the SuperLink in Flower's config.toml."""
 RETRY_SECONDS = 300
-"""A SuperNode that cannot reach its SuperLink for so long ends and says why; by default it tries for ever."""
+"""A SuperNode that cannot reach its SuperLink for so long ends and says why (its own default is to
+try for ever)."""
 QUIET: Mapping[str, str] = {
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -26,13 +27,14 @@ class SuperLink:
     host: str
     """Address it listens on: 127.0.0.1, or 0.0.0.0 for other machines."""
     port: int
+    """Port of its control API."""
     database: Path
     """Its memory of nodes and runs, which survives a restart."""
     keys: Path | None = None
     """Folder `superlink` of deploy.keys; None talks plainly and takes every SuperNode."""
 
     def command(self) -> list[str]:
-        """Program and arguments."""
+        """Return program and arguments."""
         place = [f"--host={self.host}", f"--port={self.port}", f"--database={self.database}"]
         return [
             "flower-superlink",
@@ -44,11 +46,12 @@ class SuperLink:
     def _trust(self) -> list[str]:
         if self.keys is None:
             return ["--insecure"]
-        made = [
+        return [
             f"--ssl-ca-certfile={self.keys / 'ca.crt'}",
             f"--ssl-certfile={self.keys / 'superlink.crt'}",
+            f"--ssl-keyfile={self.keys / 'superlink.key'}",
+            "--enable-supernode-auth",
         ]
-        return [*made, f"--ssl-keyfile={self.keys / 'superlink.key'}", "--enable-supernode-auth"]
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,20 @@ class SuperNode:
     superlink: str
     """host:port."""
     partition: int
+    """Partition that it holds, from 0."""
     partitions: int
+    """How many there are."""
     port: int
-    """Of its own health address."""
+    """Port of its own health address."""
     host: str = "127.0.0.1"
+    """Address of its own health address."""
     data_root: str = ""
     """Folder of this site's data files; "" where the data set needs none."""
     keys: Path | None = None
     """Folder `supernode-I` of deploy.keys; None talks plainly and unauthenticated."""
 
     def command(self) -> list[str]:
-        """Program and arguments."""
+        """Return program and arguments."""
         trust = ["--insecure"]
         if self.keys is not None:
             trust = [f"--root-certificates={self.keys / 'ca.crt'}"]
@@ -82,7 +88,13 @@ class SuperNode:
 
 
 def write_connection(home: Path, address: str, keys: Path | None) -> None:
-    """Write config.toml into a FLWR_HOME, so that `flwr` and `fedgroup flwr` know the connection `deploy`."""
+    """Write config.toml, so that `flwr` and `fedgroup flwr` know the connection `deploy`.
+
+    Args:
+        home: The FLWR_HOME to write it to.
+        address: host:port of the SuperLink's control API.
+        keys: Folder with the authority's ca.crt; None: insecure.
+    """
     home.mkdir(parents=True, exist_ok=True)
     trust = (
         "insecure = true" if keys is None else f'root-certificates = "{keys.resolve() / "ca.crt"}"'

@@ -1,6 +1,7 @@
 """Run a table over a SuperLink that is up, one run after the other, and report it.
 
-python -m deploy.compare TABLE CONNECTION [--results FOLDER] [--set KEY=VALUE ...] [--timeout SECONDS]
+python -m deploy.compare TABLE CONNECTION [--results FOLDER] [--timeout SECONDS]
+                         [--set KEY=VALUE ...]
 """
 
 import argparse
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.launch.flower_run import flower_table
-from experiments.tables.table import load
+from experiments.tables.load import load
 from fedgroup.errors import FedgroupError
 
 ROOT = Path(__file__).parent.parent

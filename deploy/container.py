@@ -1,4 +1,4 @@
-"""What a container runs, told by its environment; it becomes Flower's own program.
+"""What a container runs: its environment says which of Flower's own programs it becomes.
 
 python -m deploy.container superlink | supernode
 
@@ -19,8 +19,11 @@ from deploy.arguments import QUIET, SuperLink, SuperNode, write_connection
 from fedgroup.errors import FedgroupError
 
 PORT = 8000
+"""Port of the SuperLink's control API."""
 NODE_PORT = 9094
+"""Port of a SuperNode's health address."""
 STATE = Path("/state")
+"""Volume that the SuperLink's database is kept on."""
 ANYWHERE = "0.0.0.0"
 REGISTER = (
     'until "$0" -m deploy.health "$1" "$2/ca.crt"; do sleep 1; done; "$0" -m deploy.register "$2"'
@@ -28,7 +31,7 @@ REGISTER = (
 
 
 def superlink(keys: Path | None) -> list[str]:
-    """The SuperLink's command; its connection is written and, with keys, its SuperNodes are registered."""
+    """Return the SuperLink's command; write its connection and, with keys, register SuperNodes."""
     write_connection(Path(_text("FLWR_HOME")), f"127.0.0.1:{PORT}", keys)
     if keys is not None:
         subprocess.Popen(["sh", "-c", REGISTER, sys.executable, str(PORT), str(keys)])
@@ -36,7 +39,7 @@ def superlink(keys: Path | None) -> list[str]:
 
 
 def supernode(keys: Path | None) -> list[str]:
-    """The SuperNode's command."""
+    """Return the SuperNode's command."""
     return SuperNode(
         superlink=_text("FEDGROUP_SUPERLINK"),
         partition=_number("FEDGROUP_PARTITION"),

@@ -1,4 +1,4 @@
-"""Ask a SuperLink or SuperNode whether it is healthy, over HTTP or (with an authority's certificate) HTTPS.
+"""Ask a SuperLink or SuperNode whether it is healthy.
 
 python -m deploy.health PORT [CA_CERTIFICATE]     exits with 0 where it is
 """
@@ -10,7 +10,16 @@ from urllib.request import BaseHandler, HTTPSHandler, ProxyHandler, build_opener
 
 
 def healthy(port: int, authority: Path | None = None, host: str = "127.0.0.1") -> bool:
-    """Whether the address answers 200; no proxy is asked, and a foreign certificate is not healthy."""
+    """Return whether an address answers 200; no proxy is asked.
+
+    Args:
+        port: Port of the health address.
+        authority: Certificate to trust, over HTTPS; None: plain HTTP.
+        host: The machine.
+
+    Returns:
+        False too where it refuses, times out, or shows a certificate of another authority.
+    """
     handlers: list[BaseHandler] = [ProxyHandler({})]
     if authority is not None:
         handlers.append(HTTPSHandler(context=ssl.create_default_context(cafile=str(authority))))

@@ -1,9 +1,10 @@
-"""Certificates and keys for TLS and SuperNode authentication, made with the library Flower itself uses.
+"""Certificates and keys for TLS and SuperNode authentication, by the library Flower itself uses.
 
 python -m deploy.keys FOLDER [--nodes 3] [--name my.host --name 10.0.0.5 ...]
 
     authority/    ca.key: keep it apart, it is needed for new certificates only
-    superlink/    ca.crt superlink.crt superlink.key and the public keys of the SuperNodes that may join
+    superlink/    ca.crt superlink.crt superlink.key, and the public keys of the SuperNodes that
+                  may join
     supernode-I/  ca.crt and this site's private key: the folder goes to that site alone
 """
 
@@ -28,9 +29,19 @@ DAYS = 365
 
 
 def make(folder: Path, nodes: int, names: Sequence[str] = NAMES) -> Path:
-    """Write one folder per machine, private keys readable by their owner alone; returns `folder`.
+    """Write one folder per machine, private keys readable by their owner alone.
 
-    Refuses a folder that holds files already: keys in use are never overwritten.
+    Args:
+        folder: Where they go.
+        nodes: SuperNodes that may join.
+        names: DNS names and addresses of the SuperLink.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FedgroupError: It holds files already, as keys in use are never overwritten; or there are no
+            nodes.
     """
     if nodes < 1:
         raise FedgroupError(f"keys for {nodes} SuperNodes were asked for: at least 1")
@@ -61,26 +72,25 @@ def make(folder: Path, nodes: int, names: Sequence[str] = NAMES) -> Path:
 
 
 def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """Certificate of the authority, signed by itself."""
+    """Return the certificate of the authority, signed by itself."""
     name = _named("fedgroup certificate authority")
-    made = _certificate(name, name, key.public_key(), authority=True)
-    return made.sign(key, hashes.SHA256())
+    return _certificate(name, name, key.public_key(), authority=True).sign(key, hashes.SHA256())
 
 
 def _server(
     key: ec.EllipticCurvePrivateKey, authority: ec.EllipticCurvePrivateKey, names: Sequence[str]
 ) -> x509.Certificate:
-    """Certificate of the SuperLink for all its names, signed by the authority."""
+    """Return the certificate of the SuperLink for all its names, signed by the authority."""
     issuer = _named("fedgroup certificate authority")
-    made = _certificate(_named(names[0]), issuer, key.public_key(), authority=False)
-    made = made.add_extension(
+    builder = _certificate(_named(names[0]), issuer, key.public_key(), authority=False)
+    builder = builder.add_extension(
         x509.SubjectAlternativeName([_name(name) for name in names]), critical=False
     )
-    made = made.add_extension(
+    builder = builder.add_extension(
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
     )
     signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
-    return made.add_extension(signer, critical=False).sign(authority, hashes.SHA256())
+    return builder.add_extension(signer, critical=False).sign(authority, hashes.SHA256())
 
 
 def _named(name: str) -> x509.Name:
@@ -90,17 +100,19 @@ def _named(name: str) -> x509.Name:
 def _certificate(
     subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, authority: bool
 ) -> x509.CertificateBuilder:
-    """What both certificates share: valid from an hour ago for DAYS."""
+    """Return what both certificates share: valid from an hour ago for DAYS."""
     now = datetime.now(UTC)
-    made = x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number())
-    made = made.not_valid_before(now - timedelta(hours=1)).not_valid_after(
+    builder = x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(
         now + timedelta(days=DAYS)
     )
-    made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    made = made.add_extension(
+    builder = builder.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(public), critical=False
+    )
+    builder = builder.add_extension(
         x509.BasicConstraints(authority, 0 if authority else None), critical=True
     )
-    return made.add_extension(_usage(signs=authority), critical=True)
+    return builder.add_extension(_usage(signs=authority), critical=True)
 
 
 def _usage(signs: bool) -> x509.KeyUsage:
@@ -152,15 +164,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     try:
-        made = make(chosen.folder, chosen.nodes, (*NAMES, *chosen.name))
+        folder = make(chosen.folder, chosen.nodes, (*NAMES, *chosen.name))
         if chosen.owner is not None:
-            for path in made.rglob("*"):
+            for path in folder.rglob("*"):
                 os.chown(path, chosen.owner, chosen.owner)
     except (FedgroupError, OSError) as error:
         sys.stderr.write(f"fedgroup: {error}\n")
         return 2
     print(
-        f"{made}: keys for the SuperLink and {chosen.nodes} SuperNodes, certificates for {DAYS} days"
+        f"{folder}: keys for the SuperLink and {chosen.nodes} SuperNodes, certificates for {DAYS} "
+        f"days"
     )
     return 0
 

@@ -1,6 +1,7 @@
 """Three rounds over a SuperLink and SuperNodes as processes on this machine, then stop them all.
 
-python -m deploy.local [--table TABLE] [--nodes 3] [--results FOLDER] [--secure] [--set KEY=VALUE ...]
+python -m deploy.local [--table TABLE] [--nodes 3] [--results FOLDER] [--secure]
+                       [--set KEY=VALUE ...] [--timeout SECONDS]
 """
 
 import argparse
@@ -21,6 +22,20 @@ TABLE = Path(__file__).with_name("comparison.yaml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the topology, submit every run of the table, stop everything, also after a failure."""
+    chosen = _parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping us stops the topology
+    try:
+        with tempfile.TemporaryDirectory(prefix="fedgroup-deploy-") as folder:
+            return _run(chosen, Path(folder))
+    except FedgroupError as error:
+        sys.stderr.write(f"fedgroup: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nfedgroup: interrupted; the same command goes on where it stopped\n")
+        return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.local", description=__doc__.splitlines()[0]
     )
@@ -40,29 +55,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--timeout", type=float, default=600.0, help="seconds a round waits for replies"
     )
-    chosen = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping us stops the topology
-    more = [word for setting in chosen.set for word in ("--set", setting)]
-    try:
-        with tempfile.TemporaryDirectory(prefix="fedgroup-deploy-") as folder:
-            place = Path(folder)
-            keys = make(place / "keys", chosen.nodes) if chosen.secure else None
-            with Topology(place, chosen.nodes, keys) as topology:
-                print(f"SuperLink and {chosen.nodes} SuperNodes are healthy", flush=True)
-                os.environ.update(topology.submit_environment())
-                words = [
-                    chosen.table,
-                    "deploy",
-                    f"--results={chosen.results}",
-                    f"--timeout={chosen.timeout}",
-                ]
-                return compare([*words, *more])
-    except FedgroupError as error:
-        sys.stderr.write(f"fedgroup: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nfedgroup: interrupted; the same command goes on where it stopped\n")
-        return 130
+    return parser.parse_args(arguments)
+
+
+def _run(chosen: argparse.Namespace, folder: Path) -> int:
+    """Run the table over a topology whose files lie in `folder`; return the exit code."""
+    keys = make(folder / "keys", chosen.nodes) if chosen.secure else None
+    with Topology(folder, chosen.nodes, keys) as topology:
+        print(f"SuperLink and {chosen.nodes} SuperNodes are healthy", flush=True)
+        os.environ.update(topology.submit_environment())
+        words = [
+            chosen.table,
+            "deploy",
+            f"--results={chosen.results}",
+            f"--timeout={chosen.timeout}",
+        ]
+        return compare([*words, *(word for value in chosen.set for word in ("--set", value))])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A SuperLink and its SuperNodes as plain processes on loopback, each with its own port, home and log.
+"""A SuperLink and its SuperNodes as processes on loopback, each with its own port, home and log.
 
 Every process leads a group of its own, so that stopping (or killing) one takes its helpers with it.
 Ports are taken free, health is Flower's own HTTP address, and leaving the context stops everything.
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -31,14 +31,20 @@ class Process:
     """One running program, its log, and the port on which it answers."""
 
     name: str
+    """What errors call it."""
     arguments: Sequence[str]
+    """Program and arguments."""
     environment: Mapping[str, str]
+    """All of its environment."""
     log: Path
+    """File that its output is appended to."""
     port: int
+    """Port of its health address."""
     running: subprocess.Popen[bytes] | None = None
+    """The process, once it was started."""
 
     def start(self) -> None:
-        """Start it; what it says is appended to the log."""
+        """Start it; append what it says to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
@@ -51,7 +57,7 @@ class Process:
             )
 
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Return whether it still runs."""
         return self.running is not None and self.running.poll() is None
 
     def kill(self) -> None:
@@ -61,7 +67,7 @@ class Process:
             self.running.wait()
 
     def stop(self, patience: float = 10.0) -> None:
-        """Ask it to end; after `patience` seconds it is killed."""
+        """Ask it to end; kill it after `patience` seconds."""
         self._signal(signal.SIGTERM)
         if self.running is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -74,7 +80,7 @@ class Process:
                 os.killpg(self.running.pid, number)
 
     def last_line(self) -> str:
-        """The last line of its log, for an error."""
+        """Return the last line of its log, for an error."""
         lines = [
             line.strip()
             for line in self.log.read_text(errors="replace").splitlines()
@@ -85,16 +91,15 @@ class Process:
 
 @dataclass
 class Topology:
-    """One SuperLink and `nodes` SuperNodes under `folder`; a context that starts and stops them.
-
-    folder/flwr is the FLWR_HOME to submit with (its connection is called `deploy`), folder/logs holds a
-    log per process, folder/state.db the SuperLink's memory, which survives a restart.
-    """
+    """One SuperLink and its SuperNodes; a context that starts and stops them."""
 
     folder: Path
+    """Their files: flwr/ is the FLWR_HOME to submit with (its connection is called `deploy`), logs/
+    holds a log per process, state.db the SuperLink's memory, which survives a restart."""
     nodes: int = 3
+    """Number of SuperNodes."""
     keys: Path | None = None
-    """Folder that deploy.keys made: TLS and SuperNode authentication; None: insecure."""
+    """Folder that deploy.keys wrote: TLS and SuperNode authentication; None: insecure."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Set for every process, over this process's own environment."""
     data_root: str = ""
@@ -147,7 +152,7 @@ class Topology:
             process.stop()
 
     def wait(self, process: Process) -> None:
-        """Wait until a process answers on its port; raises FedgroupError where it ends or stays silent."""
+        """Wait until a process answers on its port; refuse one that ends or stays silent."""
         keys = self._keys("superlink") if process is self.superlink else None
         authority = None if keys is None else keys / "ca.crt"
         deadline = time.monotonic() + START_SECONDS
@@ -164,7 +169,7 @@ class Topology:
         )
 
     def submit_environment(self) -> dict[str, str]:
-        """Environment in which `flwr` and `fedgroup flwr` know the connection `deploy`."""
+        """Return an environment in which `flwr` and `fedgroup flwr` know our connection."""
         return self._environment("flwr")
 
     def _superlink(self) -> list[str]:
@@ -173,9 +178,14 @@ class Topology:
         ).command()
 
     def _supernode(self, number: int, port: int) -> list[str]:
-        made = SuperNode(f"{HOST}:{self.port}", number, self.nodes, port)
-        keys = self._keys(f"supernode-{number}")
-        return replace(made, data_root=self.data_root, keys=keys).command()
+        return SuperNode(
+            f"{HOST}:{self.port}",
+            number,
+            self.nodes,
+            port,
+            data_root=self.data_root,
+            keys=self._keys(f"supernode-{number}"),
+        ).command()
 
     def _keys(self, machine: str) -> Path | None:
         return None if self.keys is None else self.keys.resolve() / machine
@@ -193,7 +203,7 @@ class Topology:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
+    """Return ports of the loopback interface that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for taken in sockets:

@@ -13,7 +13,18 @@ from fedgroup.errors import FedgroupError
 
 
 def register(folder: Path, environment: Mapping[str, str] | None = None) -> int:
-    """Register all public keys in a folder; returns how many there are, raises FedgroupError on refusal."""
+    """Register all public keys in a folder; return how many there are.
+
+    Args:
+        folder: Holds the keys, *.pub.
+        environment: Environment of `flwr`, which names the connection; None: this process's.
+
+    Returns:
+        Number of keys.
+
+    Raises:
+        FedgroupError: There are none, or the SuperLink does not take one.
+    """
     keys = sorted(folder.glob("*.pub"))
     if not keys:
         raise FedgroupError(

@@ -1,4 +1,13 @@
-"""The server: aggregation rules, cohorts, rounds. A short name stands for an import path."""
+"""The server: aggregation rules, cohorts, rounds.
+
+Read aggregator.py (what a rule is) and rules/trimmed_mean.py (the plainest one) first; kernels/
+holds the arithmetic under the rules. federation.py are the settings and cohort.py is the schedule
+of a run. Of the rounds: server/federated_run.py (a run from start to result),
+server/flower_strategy.py (one round), then the module of the step you care about. server_app.py is
+where Flower enters; checks.py is the contract of a rule, yours too.
+
+`NAMES`: a short name stands for an import path; `my_pkg.mod:MyRule` works as well.
+"""
 
 NAMES = {
     "fedavg": "strategies.rules.fedavg:FedAvg",

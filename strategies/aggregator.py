@@ -1,8 +1,11 @@
 """What an aggregation rule is: two functions over explicit state.
 
-A rule knows nothing of Flower, torch, files or clients' identities. It gets the global vector and
+A rule knows nothing of Flower, torch, files or who the clients are. It gets the global vector and
 one float32 vector per admitted client and returns the new global vector. Median and trimmed mean
-act on the weights themselves; rules that need differences form them from `theta` (spec 2.2).
+act on the weights w_i themselves; rules that need updates form d_i = w_i - theta.
+
+`Aggregator` is all that a rule must have. What it may say besides is declared by the three
+protocols after it: `TellsInfluence`, `NeedsInputs` and `OrderDependent`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +14,21 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgroup.errors import FedgroupError
+from fedgroup.errors import FedgroupError, unknown
+from fedgroup.spec import Component
 
 Vector = NDArray[np.float32]
+"""Flat parameters of a model, (D,) float32."""
 State = dict[str, NDArray[Any]]
-"""Named arrays that a rule carries from round to round; saved in every checkpoint. {} if stateless."""
+"""Named arrays that a rule carries from round to round, saved in every checkpoint; {} if none."""
+
+INPUTS: Mapping[str, str] = {
+    "root": "parameters (D,) float32 after the server's own training on its root set, this round",
+}
+"""What a rule may ask the server for (`NeedsInputs`), by its name in the state."""
 
 
-@runtime_checkable
-class Aggregator(Protocol):
+class Aggregator(Component, Protocol):
     """An aggregation rule: a frozen dataclass whose fields are its settings."""
 
     coordinatewise: ClassVar[bool]
@@ -27,39 +36,96 @@ class Aggregator(Protocol):
     applied to BatchNorm statistics (buffers: rule)."""
 
     def min_clients(self) -> int:
-        """Fewest admitted clients a round needs; with fewer the round fails and the model is kept."""
+        """Return the fewest admitted clients of a round; with fewer the model is kept."""
         ...
 
     def init(self, theta: Vector) -> State:
-        """State before the first round, for a global vector (D,)."""
+        """Return the state before the first round, for a global vector (D,)."""
         ...
 
     def step(
         self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """One round: theta (D,), N client vectors (D,) sorted by client id, weights (N,) samples held.
+        """Aggregate one round; nothing that is passed in is written to.
 
-        Returns the new global vector and the new state; inputs are never written to.
-        Raises FedgroupError when N is below min_clients().
+        Args:
+            state: What init() or the last step() returned.
+            theta: Global parameters (D,) float32 that the clients started from.
+            clients: Parameters of each of the N clients, (D,) float32, sorted by client id.
+            weights: Training samples of each client, (N,) float64.
+
+        Returns:
+            The new global parameters (D,) float32, which share no memory with the arguments, and
+            the new state.
+
+        Raises:
+            FedgroupError: N is below min_clients(), or the result is not usable.
         """
         ...
 
 
-def influence_of(
-    rule: Aggregator,
-    state: State,
-    theta: Vector,
-    clients: Sequence[Vector],
-    weights: NDArray[np.float64],
-    new: Vector,
-) -> NDArray[np.float64] | None:
-    """Ask a rule how much each client decided: shares (N,) that sum to 1; None where it cannot say.
+@runtime_checkable
+class TellsInfluence(Protocol):
+    """A rule that can say how much each client decided."""
 
-    A rule says so with an optional method `influence(state, theta, clients, weights, new)`, given the
-    state before the step and the vector after it: the share of coordinates or of weight that survived.
+    def influence(
+        self,
+        state: State,
+        theta: Vector,
+        clients: Sequence[Vector],
+        weights: NDArray[np.float64],
+        new: Vector,
+    ) -> NDArray[np.float64] | None:
+        """Return each client's share of the step: of the coordinates or the weight that survived.
+
+        Args:
+            state: State before the step.
+            theta: Global parameters before the step, (D,) float32.
+            clients: Parameters of the N clients, (D,) float32 each.
+            weights: Training samples of each client, (N,) float64.
+            new: Global parameters after the step, (D,) float32.
+
+        Returns:
+            Shares (N,) that are not negative and sum to 1; all 0 where no client was heard; None
+            where the rule cannot say.
+        """
+        ...
+
+
+@runtime_checkable
+class NeedsInputs(Protocol):
+    """A rule that asks the server for more than the clients' vectors.
+
+    Before every step the server puts each input into the state under its name. init() holds a first
+    value under the same names, so that the checkpoints of all rounds have the same keys.
     """
-    ask = getattr(rule, "influence", None)
-    return None if ask is None else ask(state, theta, clients, weights, new)
+
+    needs: ClassVar[tuple[str, ...]]
+    """Names out of INPUTS."""
+
+
+@runtime_checkable
+class OrderDependent(Protocol):
+    """A rule whose result may depend on the order of the clients: it draws lots by position."""
+
+    @property
+    def order_dependent(self) -> bool:
+        """Whether it does; no other rule may."""
+        ...
+
+
+def needs_of(rule: Aggregator) -> tuple[str, ...]:
+    """Return the inputs that a rule asks the server for; refuse a name that is not in INPUTS."""
+    needs = rule.needs if isinstance(rule, NeedsInputs) else ()
+    for name in needs:
+        if name not in INPUTS:
+            raise unknown(f"input of the server, which {type(rule).__name__} needs,", name, INPUTS)
+    return needs
+
+
+def is_order_dependent(rule: Aggregator) -> bool:
+    """Return whether a rule declares that the order of the clients may change its result."""
+    return isinstance(rule, OrderDependent) and rule.order_dependent
 
 
 def require_clients(rule: Aggregator, count: int) -> None:
@@ -73,5 +139,5 @@ def require_clients(rule: Aggregator, count: int) -> None:
 
 
 def copy_state(state: Mapping[str, NDArray[Any]]) -> State:
-    """Deep copy of a state (for checkpoints and for rules that update in place)."""
+    """Return a deep copy of a state."""
     return {name: array.copy() for name, array in state.items()}

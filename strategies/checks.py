@@ -2,11 +2,11 @@
 
     fedgroup check my_pkg.mod:MyRule
 
-Each check is a function that raises AssertionError with what it saw; our own tests run it over every rule.
+Each check is a function that raises AssertionError with what it saw; our own tests run it over
+every rule.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import FrozenInstanceError, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -14,60 +14,30 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from numpy.typing import NDArray
 from torch import nn
 
-from fedgroup.checks.runner import Answer, answers
+from fedgroup.checks import runner
+from fedgroup.checks.runner import Answer, answers, nonsense_refused
 from fedgroup.layout import Layout, Weights
 from fedgroup.seeding import rng
 from fedgroup.update import ARRAYS, METRICS
-from strategies.aggregator import Aggregator, State, Vector, copy_state, influence_of
+from strategies.aggregator import Aggregator, State, Vector, copy_state, is_order_dependent
 from strategies.federation import Federation
-from strategies.records import to_record
-from strategies.server.flower_strategy import Hosted
-from strategies.server.messages import LentIdentity, with_id
-
-SIZE = 2_000
-Cohort = tuple[Vector, list[Vector], NDArray[np.float64]]
-
-
-def cohort(rule: Aggregator, number: int = 0, size: int = SIZE) -> Cohort:
-    """A global vector, enough clients for the rule (at least 10), and their sample counts."""
-    generator = rng(0, "contract", number)
-    theta = generator.normal(0, 1, size).astype(np.float32)
-    count = max(10, rule.min_clients())
-    drift = generator.normal(0, 0.05, size)
-    clients = [
-        (theta + drift + generator.normal(0, 0.05, size)).astype(np.float32) for _ in range(count)
-    ]
-    return theta, clients, generator.integers(20, 60, count).astype(np.float64)
-
-
-def _start(rule: Aggregator, theta: Vector) -> State:
-    state = rule.init(theta)
-    if "root" in state:  # rules with a root set get the server's own vector before each step
-        state = {
-            **state,
-            "root": theta + rng(0, "contract", "root").normal(0, 0.05, len(theta)).astype("f4"),
-        }
-    return state
+from strategies.server.flower_strategy import AggregatorStrategy, Plan, Start
+from strategies.server.influence import influence_of
+from strategies.server.messages import LentIdentity, to_record, with_id
+from strategies.toy_cohort import cohort, first_state
 
 
 def frozen_settings(rule: Aggregator) -> None:
-    """A rule is a frozen dataclass: its settings cannot change under a run."""
-    kind: Any = type(rule)
-    assert is_dataclass(kind), f"{kind.__name__} is not a dataclass"
-    for field in fields(kind):
-        try:
-            setattr(rule, field.name, getattr(rule, field.name))
-        except FrozenInstanceError:
-            continue
-        raise AssertionError(f"field {field.name} can be set: use @dataclass(frozen=True)")
+    """Require a frozen dataclass with a hash: settings cannot change under a run."""
+    runner.frozen_settings(rule)
     assert isinstance(rule.coordinatewise, bool), "coordinatewise must be True or False"
     assert rule.min_clients() >= 1, f"min_clients() is {rule.min_clients()}, expected at least 1"
 
 
 def shape_and_dtype(rule: Aggregator) -> None:
-    """The result is float32 of theta's shape, finite, and the state is named arrays."""
+    """Require a finite float32 result of theta's shape, and a state of named arrays."""
     theta, clients, weights = cohort(rule)
-    new, state = rule.step(_start(rule, theta), theta, clients, weights)
+    new, state = rule.step(first_state(rule, theta), theta, clients, weights)
     assert new.shape == theta.shape, f"shape {new.shape}, expected {theta.shape}"
     assert new.dtype == np.float32, f"dtype {new.dtype}, expected float32"
     assert np.isfinite(new).all(), "the result of finite clients is not finite"
@@ -77,20 +47,21 @@ def shape_and_dtype(rule: Aggregator) -> None:
 
 
 def inputs_untouched(rule: Aggregator) -> None:
-    """Nothing that is passed in is written to."""
+    """Require that nothing which is passed in is written to."""
     theta, clients, weights = cohort(rule)
-    state = _start(rule, theta)
-    held = (theta.copy(), [client.copy() for client in clients], weights.copy(), copy_state(state))
+    state = first_state(rule, theta)
+    copies = (theta.copy(), [client.copy() for client in clients], weights.copy())
+    state_copy = copy_state(state)
     arrays: list[NDArray[Any]] = [theta, *clients, weights, *state.values()]
     for array in arrays:
         array.setflags(write=False)
     new, _ = rule.step(state, theta, clients, weights)
-    assert np.array_equal(theta, held[0]), "theta was written to"
-    assert all(np.array_equal(a, b) for a, b in zip(clients, held[1], strict=True)), (
+    assert np.array_equal(theta, copies[0]), "theta was written to"
+    assert all(np.array_equal(a, b) for a, b in zip(clients, copies[1], strict=True)), (
         "a client was written to"
     )
-    assert np.array_equal(weights, held[2]), "the weights were written to"
-    assert all(np.array_equal(state[name], held[3][name]) for name in state), (
+    assert np.array_equal(weights, copies[2]), "the weights were written to"
+    assert all(np.array_equal(state[name], state_copy[name]) for name in state), (
         "the state was written to"
     )
     assert not any(np.shares_memory(new, array) for array in (theta, *clients)), (
@@ -99,45 +70,48 @@ def inputs_untouched(rule: Aggregator) -> None:
 
 
 def deterministic(rule: Aggregator) -> None:
-    """Equal arguments give equal bits."""
+    """Require equal bits of equal arguments."""
     theta, clients, weights = cohort(rule)
-    one = rule.step(_start(rule, theta), theta, clients, weights)[0]
-    two = rule.step(_start(rule, theta), theta, clients, weights)[0]
+    one = rule.step(first_state(rule, theta), theta, clients, weights)[0]
+    two = rule.step(first_state(rule, theta), theta, clients, weights)[0]
     assert np.array_equal(one, two), "two equal calls differ"
 
 
 def order_invariant(rule: Aggregator) -> None:
-    """The order of the clients does not matter beyond float rounding (rules that draw lots excepted)."""
+    """Require one result for any order of the clients, up to rounding; a rule may declare not."""
     theta, clients, weights = cohort(rule)
-    if "round" in rule.init(theta):
+    if is_order_dependent(rule):
         return
     order = rng(0, "contract", "order").permutation(len(clients))
-    one = rule.step(_start(rule, theta), theta, clients, weights)[0]
-    two = rule.step(_start(rule, theta), theta, [clients[i] for i in order], weights[order])[0]
+    one = rule.step(first_state(rule, theta), theta, clients, weights)[0]
+    two = rule.step(first_state(rule, theta), theta, [clients[i] for i in order], weights[order])[0]
     worst = float(np.abs(one - two).max())
-    assert worst < 1e-5, f"another order of the clients changes the result by {worst:.2g}"
+    assert worst < 1e-5, (
+        f"another order of the clients changes the result by {worst:.2g}: a rule that draws lots "
+        f"by position says order_dependent: ClassVar[bool] = True"
+    )
 
 
 def explicit_state(rule: Aggregator) -> None:
-    """Two interleaved runs do not meet, and a copied state continues exactly."""
+    """Require that interleaved runs do not meet, and that a copied state continues exactly."""
 
-    def rounds(number: int, state: State, theta: Vector) -> tuple[Vector, State]:
+    def one_round(number: int, state: State, theta: Vector) -> tuple[Vector, State]:
         _, clients, weights = cohort(rule, number)
         return rule.step(state, theta, clients, weights)
 
     def alone(first: int) -> Vector:
         theta = cohort(rule, first)[0]
-        state = _start(rule, theta)
+        state = first_state(rule, theta)
         for number in (first, first + 1):
-            theta, state = rounds(number, state, theta)
+            theta, state = one_round(number, state, theta)
         return theta
 
     expected = [alone(0), alone(10)]
     thetas = [cohort(rule, 0)[0], cohort(rule, 10)[0]]
-    states = [_start(rule, theta) for theta in thetas]
+    states = [first_state(rule, theta) for theta in thetas]
     for step in range(2):
         for run, first in enumerate((0, 10)):
-            thetas[run], states[run] = rounds(first + step, copy_state(states[run]), thetas[run])
+            thetas[run], states[run] = one_round(first + step, copy_state(states[run]), thetas[run])
     for run in range(2):
         assert np.array_equal(thetas[run], expected[run]), (
             "two runs side by side disturb each other"
@@ -145,11 +119,11 @@ def explicit_state(rule: Aggregator) -> None:
 
 
 def too_few_refused(rule: Aggregator) -> None:
-    """A cohort below min_clients() is refused; no setting is lowered to fit."""
+    """Require that a cohort below min_clients() is refused; no setting is lowered to fit."""
     theta, clients, weights = cohort(rule)
     few = rule.min_clients() - 1
     try:
-        rule.step(_start(rule, theta), theta, clients[:few], weights[:few])
+        rule.step(first_state(rule, theta), theta, clients[:few], weights[:few])
     except ValueError:  # FedgroupError is one; numpy's own refusal of no clients will do
         return
     raise AssertionError(
@@ -158,9 +132,9 @@ def too_few_refused(rule: Aggregator) -> None:
 
 
 def influence_is_shares(rule: Aggregator) -> None:
-    """Where a rule says each client's influence, it is shares: not negative, summing to 1."""
+    """Require that influences, where a rule tells them, are not negative and sum to 1."""
     theta, clients, weights = cohort(rule)
-    state = _start(rule, theta)
+    state = first_state(rule, theta)
     new, _ = rule.step(state, theta, clients, weights)
     shares = influence_of(rule, state, theta, clients, weights, new)
     if shares is None:
@@ -171,7 +145,7 @@ def influence_is_shares(rule: Aggregator) -> None:
 
 
 def agreement(rule: Aggregator) -> None:
-    """Where all clients did not move, the model does not move."""
+    """Require that the model does not move where no client moved."""
     theta, clients, weights = cohort(rule)
     same = [theta.copy() for _ in clients]
     new, _ = rule.step(rule.init(theta), theta, same, weights)
@@ -180,41 +154,52 @@ def agreement(rule: Aggregator) -> None:
 
 
 def non_finite_refused(rule: Aggregator) -> None:
-    """In our host, a client that sends NaN is refused by name and the others go on."""
+    """Require that our server refuses a client that sends NaN by name, and goes on."""
     theta, clients, _ = cohort(rule)
     clients.append(clients[0].copy())  # one more than needed, so that the round still counts
     clients[3] = np.full_like(theta, np.nan)
-    host = _host(rule, theta, len(clients))
+    server = _server(rule, theta, len(clients))
     with LentIdentity():
         replies = []
         for number, message in enumerate(
-            host.configure_train(1, to_record(host.weights), ConfigRecord(), _NONE)
+            server.configure_train(1, to_record(server.weights), ConfigRecord(), _NONE)
         ):
-            sent = Weights(clients[number], host.weights.buffers, host.weights.counters)
-            metrics = {"partition-id": number, "num-examples": 40, "loss": 1.0, "groups": [40]}
-            content = RecordDict({ARRAYS: to_record(sent), METRICS: MetricRecord(metrics)})  # type: ignore[arg-type]
+            sent = Weights(clients[number], server.weights.buffers, server.weights.counters)
+            metrics = MetricRecord(
+                {"partition-id": number, "num-examples": 40, "loss": 1.0, "groups": [40]}
+            )
+            content = RecordDict({ARRAYS: to_record(sent), METRICS: metrics})
             replies.append(Message(content=content, reply_to=with_id(message, str(number + 1))))
-        host.aggregate_train(1, replies)
-    refused = [row for row in host.log.clients if row["status"] != "ok"]
+        server.aggregate_train(1, replies)
+    refused = [row for row in server.log.clients if row["status"] != "ok"]
     assert [row["client"] for row in refused] == [3], f"refused {refused}, expected client 3 alone"
     assert "NaN" in refused[0]["reason"], f"the reason says nothing of NaN: {refused[0]['reason']}"
-    assert host.log.failed is None, f"the round failed: {host.log.failed}"
-    assert np.isfinite(host.weights.theta).all(), "the model is not finite"
+    assert server.log.failed is None, f"the round failed: {server.log.failed}"
+    assert np.isfinite(server.weights.theta).all(), "the model is not finite"
 
 
 _NONE: Any = None
 
 
-def _host(rule: Aggregator, theta: Vector, count: int) -> Hosted:
-    """Our Flower strategy around the rule, for a linear model of theta's size."""
+def _server(rule: Aggregator, theta: Vector, count: int) -> AggregatorStrategy:
+    """Return our Flower strategy around the rule, for a linear model of theta's size."""
     layout = Layout.of(nn.Linear(len(theta) - 1, 1))
     nothing = np.empty(0, np.float32)
     weights = Weights(theta, nothing, nothing.astype(np.int64))
-    roster = {client: client + 2 for client in range(count)}
+    nodes = {client: client + 2 for client in range(count)}
     federation = Federation(aggregator=rule, fraction=1.0)
-    return Hosted(
-        federation, layout, [np.arange(count)], roster, "{}", weights, _start(rule, theta)
-    )
+    plan = Plan(federation, layout, [np.arange(count)], nodes, task="{}")
+    return AggregatorStrategy(plan, Start(weights, first_state(rule, theta)))
+
+
+def settings_are_checked(rule: Aggregator) -> None:
+    """Require that a setting which is not a number is refused, when it is set or used."""
+
+    def use(changed: Aggregator) -> None:
+        theta, clients, weights = cohort(rule)
+        changed.step(first_state(changed, theta), theta, clients, weights)
+
+    nonsense_refused(rule, use)
 
 
 CHECKS: tuple[Callable[[Aggregator], None], ...] = (
@@ -228,9 +213,10 @@ CHECKS: tuple[Callable[[Aggregator], None], ...] = (
     influence_is_shares,
     agreement,
     non_finite_refused,
+    settings_are_checked,
 )
 
 
 def check_aggregator(rule: Aggregator) -> Iterator[Answer]:
-    """Run every check: (name, what it asks, None or what was seen)."""
+    """Run every check: yield its name, what it asks, and None or what was seen."""
     return answers(rule, CHECKS)

@@ -10,17 +10,29 @@ from fedgroup.seeding import rng
 
 
 def cohort_size(clients: int, fraction: float) -> int:
-    """m = max(1, floor(fraction * clients + 1e-9)) clients per round (spec 3.2)."""
+    """Return the clients per round, max(1, floor(fraction * clients + 1e-9)).
+
+    The paper trains 10 % of 100 clients in a round (appendix A.1).
+    """
     if not 0 < fraction <= 1:
         raise FedgroupError(f"fraction must lie in (0, 1], got {fraction}")
     return max(1, int(fraction * clients + 1e-9))
 
 
 def schedule(seed: int, clients: int, fraction: float, rounds: int) -> list[Ints]:
-    """Sorted partition ids of each round's cohort, uniform without replacement.
+    """Draw each round's cohort, uniform without replacement.
 
     The draw depends on the seed only: every strategy under one seed meets the same clients, and a
     longer schedule begins with the shorter one.
+
+    Args:
+        seed: Seed of the task.
+        clients: Number of clients.
+        fraction: Share of them that trains in a round.
+        rounds: Number of rounds.
+
+    Returns:
+        Sorted partition ids of each round's cohort, (cohort_size,) int64.
     """
     size = cohort_size(clients, fraction)
     generator = rng(seed, "cohort")
@@ -28,6 +40,6 @@ def schedule(seed: int, clients: int, fraction: float, rounds: int) -> list[Ints
 
 
 def schedule_hash(cohorts: list[Ints]) -> str:
-    """12 hex digits naming a schedule, stored with every run."""
-    text = ";".join(",".join(str(c) for c in cohort) for cohort in cohorts)
+    """Return 12 hex digits that name a schedule; stored with every run."""
+    text = ";".join(",".join(str(client) for client in cohort) for cohort in cohorts)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

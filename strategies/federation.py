@@ -1,9 +1,11 @@
 """Federation: the settings of the server side of a run."""
 
+import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from fedgroup.attacks import BYZANTINE_NAMES
+from fedgroup.attacks.updates.update_attack import UpdateAttack
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import component
 from strategies import NAMES
@@ -13,23 +15,28 @@ from strategies.cohort import cohort_size
 
 @dataclass(frozen=True)
 class Federation:
-    """Rounds, cohorts and the aggregation rule. The defaults are the paper's (A.1) and the spec's."""
+    """Rounds, cohorts and the aggregation rule.
 
-    aggregator: Any = component(NAMES, "fedavg")
+    The defaults are those of the paper (appendix A.1), where it gives any.
+    """
+
+    aggregator: Aggregator = component(NAMES, "fedavg")
     """Aggregation rule: a short name or my_pkg.mod:MyRule."""
-    byzantine: Any = component(BYZANTINE_NAMES, "none")
-    """What malicious clients (task.attackers) send instead of their update: none, sign_flip, alie, ..."""
+    byzantine: UpdateAttack = component(BYZANTINE_NAMES, "none")
+    """What malicious clients (task.attackers) send instead of their update: none, sign_flip, alie,
+    ..."""
     rounds: int = 100
     """Communication rounds (the paper does not say; 100 is ours)."""
     fraction: float = 0.1
     """Share of clients that train in each round."""
     buffers: Literal["auto", "mean", "rule", "keep"] = "auto"
-    """BatchNorm statistics: mean of clients, the same rule as the weights, or the server's own kept.
-    auto: rule for coordinate-wise rules (median, trimmed mean), mean otherwise."""
+    """BatchNorm statistics: mean of clients, the same rule as the weights, or the server's own
+    kept. auto: rule for coordinate-wise rules (median, trimmed mean), mean otherwise."""
     min_valid: int | None = None
     """Fewest admitted replies for a round to count; default: what the rule needs."""
     on_failure: Literal["proceed", "fail"] = "proceed"
-    """A client that failed or did not answer: go on where min_valid replies are left, or stop the run."""
+    """A client that failed or did not answer: go on where min_valid replies are left, or stop the
+    run."""
     max_norm: float | None = None
     """Refuse a reply whose update has a larger L2 norm; default: no bound."""
     eval_every: int = 1
@@ -43,36 +50,31 @@ class Federation:
         cohort_size(1, self.fraction)
         if self.min_valid is not None and self.min_valid < 1:
             raise FedgroupError(f"min_valid must be at least 1, got {self.min_valid}")
-        if self.max_norm is not None and not self.max_norm > 0:
-            raise FedgroupError(f"max_norm must be positive, got {self.max_norm}")
+        if self.max_norm is not None and not 0 < self.max_norm < math.inf:
+            raise FedgroupError(f"max_norm must be positive and finite, got {self.max_norm}")
         if self.buffers == "rule" and not self.aggregator.coordinatewise:
             raise FedgroupError(
                 f"buffers: rule does not work with {type(self.aggregator).__name__}, which is not "
                 f"coordinate-wise: use mean or keep"
             )
 
-    def rule(self) -> Aggregator:
-        """The aggregation rule."""
-        rule: Aggregator = self.aggregator
-        return rule
-
     def needed(self) -> int:
-        """Fewest admitted replies for a round to count."""
-        return max(self.rule().min_clients(), self.min_valid or 1)
+        """Return the fewest admitted replies for a round to count."""
+        return max(self.aggregator.min_clients(), self.min_valid or 1)
 
     def buffer_policy(self) -> Literal["mean", "rule", "keep"]:
-        """The resolved BatchNorm policy."""
+        """Return what happens to BatchNorm statistics, with `auto` resolved."""
         if self.buffers == "auto":
-            return "rule" if self.rule().coordinatewise else "mean"
+            return "rule" if self.aggregator.coordinatewise else "mean"
         return self.buffers
 
     def check(self, clients: int) -> int:
-        """Cohort size for a number of clients; refuses a cohort that can never satisfy the rule."""
+        """Return the size of a cohort; refuse one that can never satisfy the rule."""
         size = cohort_size(clients, self.fraction)
         if size < self.needed():
             raise FedgroupError(
-                f"{type(self.rule()).__name__} needs {self.needed()} valid clients per round, but "
-                f"{self.fraction:g} of {clients} clients is {size}: raise federation.fraction or "
-                f"task.partition.clients, or lower what the rule drops"
+                f"{type(self.aggregator).__name__} needs {self.needed()} valid clients per round, "
+                f"but {self.fraction:g} of {clients} clients is {size}: raise federation.fraction "
+                f"or task.partition.clients, or lower what the rule drops"
             )
         return size

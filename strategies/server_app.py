@@ -1,8 +1,9 @@
 """The Flower ServerApp: reads the run config, then federates. The same app runs in every runtime.
 
 Run-config keys are the dotted settings of a spec (`task.data.use`, `federation.rounds`, ...); `set`
-holds any others as space-separated assignments, `spec` a whole spec as JSON, `results` the folder, and
-`timeout` the seconds that a round waits for replies (no setting of the spec: the records say who was late).
+holds any others as space-separated assignments, `spec` a whole spec as JSON, `results` the folder,
+and `timeout` the seconds that a round waits for replies (no setting of the spec: the records say
+who was late).
 """
 
 import json
@@ -14,14 +15,17 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fedgroup.errors import FedgroupError
-from fedgroup.spec import build, merge, override
+from fedgroup.overrides import merge, override
+from fedgroup.spec import build
 from fedgroup.task import Task, assign_clients
+from fedgroup.update import ClientLanes
 from strategies.federation import Federation
 from strategies.server.federated_run import federate
-from strategies.server.partition_grid import Sites
+from strategies.server.partition_grid import PartitionGrid
 
 app = ServerApp()
 TIMEOUT = 3600.0
+"""Flower's hour."""
 
 
 @app.main()
@@ -30,13 +34,13 @@ def main(grid: Grid, context: Context) -> None:
     config = dict(context.run_config)
     timeout = read_timeout(config.pop("timeout", ""))
     task, federation, results = read_config(config)
-    if not hasattr(grid, "lanes"):  # Flower's own grid: its nodes come and go
-        grid = Sites(grid, len(assign_clients(task)), timeout)
+    if not isinstance(grid, ClientLanes):  # Flower's own grid: its nodes come and go
+        grid = PartitionGrid(grid, len(assign_clients(task)), timeout)
     federate(grid, task, federation, results)
 
 
 def read_timeout(value: Any) -> float:
-    """Seconds that a round waits for replies; "" means Flower's hour."""
+    """Return the seconds that a round waits for replies; "" means an hour."""
     if value == "":
         return TIMEOUT
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
@@ -45,11 +49,12 @@ def read_timeout(value: Any) -> float:
 
 
 def read_config(config: dict[str, Any]) -> tuple[Task, Federation, Path]:
-    """Turn flat run-config keys into a task, a federation and the results folder."""
+    """Return the task, the federation and the results folder of flat run-config keys."""
     results = Path(str(config.pop("results", "") or "results")).expanduser()
     if not results.is_absolute():
         raise FedgroupError(
-            f"run-config results='{results}' must be an absolute folder: the app runs in a copy elsewhere"
+            f"run-config results='{results}' must be an absolute folder: the app runs in a copy "
+            f"elsewhere"
         )
     values: dict[str, Any] = json.loads(str(config.pop("spec", "") or "{}"))
     extra = str(config.pop("set", "") or "").split()

@@ -14,8 +14,8 @@ from experiments.run import run
 
 
 def main(folder: Path, results: Path) -> None:
-    spec = json.loads((folder / "spec.json").read_text())
-    twin = run(Experiment.of(spec), results)
+    settings = json.loads((folder / "spec.json").read_text())
+    twin = run(Experiment.of(settings), results)
     with np.load(folder / "checkpoint.npz") as one, np.load(twin / "checkpoint.npz") as two:
         for name in ("theta", "buffers", "counters"):
             assert np.array_equal(one[name], two[name]), f"{name} differs"

@@ -18,7 +18,9 @@ from strategies.aggregator import Vector
 
 T = TypeVar("T")
 Rows = NDArray[Any]
+"""Scratch memory of a thread: (rows, values of a chunk)."""
 Work = Callable[[int, int, Rows], None]
+"""Works on the values low..high with its scratch memory."""
 
 BLOCK = 65_536
 """Values per partial result of a reduction; fixed, because it decides the rounding."""
@@ -28,7 +30,7 @@ _MIN_CHUNK, _MAX_CHUNK = 16_384, 65_536
 
 
 def num_threads(threads: int | None = None) -> int:
-    """Threads to use: those asked for, else two, or one on a single core."""
+    """Return the threads to use: those asked for, else two, or one on a single core."""
     if threads is not None:
         return max(1, threads)
     return min(2, cores())
@@ -43,7 +45,16 @@ def for_chunks(
     threads: int | None = None,
     dtype: type[np.floating[Any]] = np.float32,
 ) -> None:
-    """Call work(low, high, scratch) over 0..size; scratch is (rows, high - low), one block per thread."""
+    """Call work(low, high, scratch) for chunks of 0..size, on a few threads.
+
+    Args:
+        size: Length of the vectors.
+        work: What to do with a chunk; it writes to places of its own.
+        rows: Rows of scratch memory it needs.
+        chunk: Values per chunk; None: what fits into the cache.
+        threads: Threads; None: see `num_threads`.
+        dtype: Type of the scratch memory.
+    """
     step = chunk or max(_MIN_CHUNK, min(_MAX_CHUNK, _CACHE_BYTES // (4 * max(rows, 1))))
     parts = min(num_threads(threads), max(1, size // step))
     bounds = [size * part // parts for part in range(parts + 1)]
@@ -60,7 +71,16 @@ def for_chunks(
 
 
 def map_blocks(size: int, work: Callable[[int, int], T], *, threads: int | None = None) -> list[T]:
-    """Results of work(low, high) for each block of BLOCK values, in order."""
+    """Call work(low, high) for each block of BLOCK values, on a few threads.
+
+    Args:
+        size: Length of the vectors.
+        work: Reduces a block to a result.
+        threads: Threads; None: see `num_threads`.
+
+    Returns:
+        The results in the order of the blocks.
+    """
     starts = range(0, size, BLOCK)
     results: list[T | None] = [None] * len(starts)
     parts = min(num_threads(threads), max(1, len(starts)))
@@ -86,14 +106,14 @@ def _spread(run: Callable[[int], None], parts: int) -> None:
 
 
 def check_vectors(vectors: Sequence[Vector], size: int | None = None) -> int:
-    """Length shared by all vectors; refuses an empty list, other shapes and other dtypes."""
+    """Return the length of all vectors; refuse an empty list, other shapes and other dtypes."""
     if not len(vectors):
         raise FedgroupError("no client vectors to aggregate: a round needs at least one")
     size = len(vectors[0]) if size is None else size
     for index, vector in enumerate(vectors):
         if vector.dtype != np.float32 or vector.shape != (size,):
             raise FedgroupError(
-                f"client vector {index} is {vector.dtype} {vector.shape}, expected float32 ({size},): "
-                f"flatten replies with the global model's layout"
+                f"client vector {index} is {vector.dtype} {vector.shape}, expected float32 "
+                f"({size},): flatten replies with the global model's layout"
             )
     return size

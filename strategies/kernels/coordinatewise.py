@@ -1,8 +1,10 @@
-"""Coordinate-wise kernels over a list of client vectors, which are never stacked (spec 6.1).
+"""Coordinate-wise kernels over a list of client vectors, which are never stacked.
 
 Each takes N float32 vectors (D,) and returns one new vector (D,). Same bits for any chunk size and
 thread count; median and trimmed mean also for any client order (but for the sign of zero). A NaN in
-any client reaches the output. Infinities order correctly.
+any client reaches the output. Infinities order correctly. Ranks are selected by comparator networks
+over chunks that fit into the cache (sorting_networks.py), by a chunked sort above MAX_WIRES
+clients.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,15 +18,25 @@ from strategies.kernels.chunks import BLOCK, Rows, check_vectors, for_chunks
 from strategies.kernels.sorting_networks import MAX_WIRES, program
 
 Finish = Callable[[list[Vector], Vector], None]
+"""Writes one chunk of the result, made of the values of the wanted ranks, ascending."""
 
 
 def median(
     clients: Sequence[Vector], *, chunk: int | None = None, threads: int | None = None
 ) -> Vector:
-    """Midpoint median per coordinate, bitwise np.median; (N of (D,)) -> (D,).
+    """Take the midpoint median per coordinate, bitwise as np.median.
 
     For even N the two middle values are added and halved as np.median does. Only where that sum
-    overflows although both values are finite (near 3e38), 0.5*a + 0.5*b is used: np.median gives inf.
+    overflows although both values are finite (near 3e38), 0.5*a + 0.5*b is used: np.median gives
+    inf.
+
+    Args:
+        clients: N vectors (D,) float32.
+        chunk: Values per chunk; None: what fits into the cache.
+        threads: Threads; None: see `chunks.num_threads`.
+
+    Returns:
+        The medians, (D,) float32.
     """
     n = len(clients)
     ranks = range((n - 1) // 2, n // 2 + 1)
@@ -34,7 +46,20 @@ def median(
 def trimmed_mean(
     clients: Sequence[Vector], trim: int, *, chunk: int | None = None, threads: int | None = None
 ) -> Vector:
-    """Mean of ranks trim..N-trim-1 per coordinate, added ascending in float32; (N of (D,)) -> (D,)."""
+    """Average the ranks trim..N-trim-1 per coordinate, added ascending in float32.
+
+    Args:
+        clients: N vectors (D,) float32.
+        trim: Values dropped at each end.
+        chunk: Values per chunk; None: what fits into the cache.
+        threads: Threads; None: see `chunks.num_threads`.
+
+    Returns:
+        The trimmed means, (D,) float32.
+
+    Raises:
+        FedgroupError: N is below 2 * trim + 1.
+    """
     n = len(clients)
     if trim < 0 or n < 2 * trim + 1:
         raise FedgroupError(
@@ -51,10 +76,20 @@ def survival(
     chunk: int | None = None,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
-    """Share of the values within ranks low..high that each client gives; (N of (D,)) -> (N,) summing to 1.
+    """Count how many of the values between two ranks each client gives.
 
-    A client's value counts on a coordinate where it lies between the values of those two ranks, so tied
-    clients all count.
+    A client's value counts on a coordinate where it lies between the values of those two ranks, so
+    tied clients all count.
+
+    Args:
+        clients: N vectors (D,) float32.
+        low: Lower rank, from 0.
+        high: Higher rank.
+        chunk: Values per chunk; None: what fits into the cache.
+        threads: Threads; None: see `chunks.num_threads`.
+
+    Returns:
+        Shares (N,) that sum to 1.
     """
     n = len(clients)
     counts = np.zeros(n)
@@ -81,7 +116,18 @@ def ordered(
     chunk: int | None = None,
     threads: int | None = None,
 ) -> Vector:
-    """Apply finish(values of the wanted ranks, out) chunk by chunk."""
+    """Select ranks per coordinate and combine them, chunk by chunk.
+
+    Args:
+        clients: N vectors (D,) float32.
+        ranks: The wanted ranks, from 0.
+        finish: Combines the values of these ranks.
+        chunk: Values per chunk; None: what fits into the cache.
+        threads: Threads; None: see `chunks.num_threads`.
+
+    Returns:
+        The combined values, (D,) float32.
+    """
     size = check_vectors(clients)
     out = np.empty(size, dtype=np.float32)
     if len(clients) > MAX_WIRES:
@@ -106,7 +152,7 @@ def _sorted(
     chunk: int | None,
     threads: int | None,
 ) -> Vector:
-    """Same for large cohorts: sort each chunk; NaN sorts last, so the last row tells where one is."""
+    """Do the same for large cohorts: sort each chunk; where a NaN is, it sorts last."""
 
     def work(low: int, high: int, scratch: Rows) -> None:
         for row, client in zip(scratch, clients, strict=True):
@@ -150,10 +196,19 @@ def mean(
     chunk: int | None = None,
     threads: int | None = None,
 ) -> Vector:
-    """Mean in client order; (N of (D,)) -> (D,).
+    """Average in client order.
 
-    Plain: float32 running sum, then one division by N. With shares (N,), which must add to 1: float32
-    running sum of float32(share) * vector.
+    Plain: a float32 running sum, then one division by N. With shares: a float32 running sum of
+    float32(share) * vector.
+
+    Args:
+        clients: N vectors (D,) float32.
+        shares: Weights (N,) that sum to 1; None: all equal.
+        chunk: Values per chunk; None: what fits into the cache.
+        threads: Threads; None: see `chunks.num_threads`.
+
+    Returns:
+        The mean, (D,) float32.
     """
     size = check_vectors(clients)
     out = np.empty(size, dtype=np.float32)

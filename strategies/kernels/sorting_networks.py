@@ -3,7 +3,8 @@
 A network is a list of comparators (i, j), i < j: wire i keeps the smaller value, wire j the larger.
 `program` prunes a sorting network backwards from the wanted ranks and assigns scratch registers, so
 that the kernels only run elementwise minima and maxima over chunks. Exact for every input; a NaN on
-any wire reaches every wanted rank, because each rank depends on all wires and min and max pass NaN on.
+any wire reaches every wanted rank, because each rank depends on all wires and min and max pass NaN
+on.
 
 Sources: the 29-comparator network for 10 wires is size-optimal (Waksman 1969; Codish et al. 2014);
 all others are Batcher's merge exchange (Knuth, TAOCP vol. 3, 5.2.2, algorithm M).
@@ -29,10 +30,12 @@ _TEN = (
 
 @dataclass(frozen=True)
 class Program:
-    """Straight-line code over operands: 0..inputs-1 are the inputs, inputs+r is scratch register r."""
+    """Straight-line code over operands."""
 
     inputs: int
+    """Operands 0..inputs-1 are the inputs."""
     registers: int
+    """Operand inputs + r is scratch register r."""
     steps: tuple[tuple[bool, int, int, int], ...]
     """(is maximum, operand, operand, target operand); a target may be one of the operands."""
     outputs: tuple[int, ...]
@@ -40,7 +43,7 @@ class Program:
 
 
 def comparators(wires: int) -> list[tuple[int, int]]:
-    """Comparators that sort `wires` values ascending."""
+    """Return comparators that sort `wires` values ascending."""
     if wires == 10:
         return [pair for layer in _TEN for pair in layer]
     pairs: list[tuple[int, int]] = []
@@ -60,7 +63,7 @@ def comparators(wires: int) -> list[tuple[int, int]]:
 def prune(
     pairs: list[tuple[int, int]], ranks: tuple[int, ...]
 ) -> list[tuple[int, int, bool, bool]]:
-    """Keep what the wanted ranks depend on: (i, j, is the minimum needed, is the maximum needed)."""
+    """Keep what the wanted ranks depend on: (i, j, minimum is needed, maximum is needed)."""
     needed = set(ranks)
     kept: list[tuple[int, int, bool, bool]] = []
     for i, j in reversed(pairs):

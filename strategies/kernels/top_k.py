@@ -1,4 +1,4 @@
-"""Exact top-k by magnitude in about one pass (spec 6.1, point 7)."""
+"""Exact top-k by magnitude in about one pass over the vector."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +8,29 @@ from strategies.aggregator import Vector
 from strategies.kernels.chunks import map_blocks
 
 _SAMPLE_EVERY = 64
+"""Distance of the values from which the bound is guessed."""
 _MARGIN = 1.15
+"""The bound is guessed for so many times k values: a sample errs."""
 _HALVINGS = 4
+"""The bound is halved so often before all values are candidates."""
 
 
 def top_k(values: Vector, k: int, *, threads: int | None = None) -> NDArray[np.int64]:
-    """Ascending indices (k,) of the k largest |values|, values (D,); ties go to the lowest index.
+    """Select the k largest magnitudes; ties go to the lowest index.
 
     A lower bound guessed from every 64th value leaves few candidates, among which the selection is
-    exact; a bad guess costs time, never correctness. Raises FedgroupError if k is not in 1..D or NaN is seen.
+    exact; a bad guess costs time, never correctness.
+
+    Args:
+        values: Vector (D,) float32.
+        k: How many, in 1..D.
+        threads: Threads; None: see `chunks.num_threads`.
+
+    Returns:
+        Their indices, (k,), ascending.
+
+    Raises:
+        FedgroupError: k is not in 1..D, or a value is NaN.
     """
     size = len(values)
     if not 1 <= k <= size:
@@ -25,23 +39,22 @@ def top_k(values: Vector, k: int, *, threads: int | None = None) -> NDArray[np.i
         return np.arange(size, dtype=np.int64)
     bound = _guess(values, k)
     for _ in range(_HALVINGS):
-        found = _at_least(values, bound, threads)
-        if len(found) >= k or bound == 0:
+        candidates = _at_least(values, bound, threads)
+        if len(candidates) >= k or bound == 0:
             break
         bound = bound * np.float32(0.5)
     else:
         bound = np.float32(0)
-        found = _at_least(values, bound, threads)
-    if (
-        len(found) < k
-    ):  # fewer than k values are not zero: the tie at zero goes to the lowest indices
-        zeros = np.flatnonzero(values == 0)[: k - len(found)]
-        return np.sort(np.concatenate([found, zeros]))
-    return found[_exact(np.abs(values[found]), k)]
+        candidates = _at_least(values, bound, threads)
+    # fewer than k values may be nonzero: the tie at zero goes to the lowest indices
+    if len(candidates) < k:
+        zeros = np.flatnonzero(values == 0)[: k - len(candidates)]
+        return np.sort(np.concatenate([candidates, zeros]))
+    return candidates[_exact(np.abs(values[candidates]), k)]
 
 
 def _guess(values: Vector, k: int) -> np.float32:
-    """Magnitude that about 1.15 k values reach, from a sample; 0 where the sample cannot tell."""
+    """Guess the magnitude that about 1.15 k values reach; 0 where the sample cannot tell."""
     sample = np.abs(values[::_SAMPLE_EVERY])
     rank = int(_MARGIN * k / _SAMPLE_EVERY) + 1
     if rank >= len(sample):
@@ -51,7 +64,7 @@ def _guess(values: Vector, k: int) -> np.float32:
 
 
 def _at_least(values: Vector, bound: np.float32, threads: int | None) -> NDArray[np.int64]:
-    """Indices with |value| >= bound, ascending; of nonzero values only if the bound is 0."""
+    """Return the indices of |value| >= bound, ascending; of nonzero values if the bound is 0."""
 
     def gather(low: int, high: int) -> NDArray[np.int64]:
         size = np.abs(values[low:high])
@@ -65,7 +78,7 @@ def _at_least(values: Vector, bound: np.float32, threads: int | None) -> NDArray
 
 
 def _exact(sizes: Vector, k: int) -> NDArray[np.int64]:
-    """Positions (k,) of the k largest of sizes (M,), M >= k, ascending, ties to the lowest position."""
+    """Return the positions of the k largest sizes, ascending; ties go to the lowest position."""
     cut = np.partition(sizes, len(sizes) - k)[len(sizes) - k]
     keep = sizes > cut
     ties = np.flatnonzero(sizes == cut)[: k - int(np.count_nonzero(keep))]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +11,32 @@ from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
 from fedgroup.spec import component
 from strategies import NAMES
-from strategies.aggregator import Aggregator, State, Vector, influence_of, require_clients
+from strategies.aggregator import Aggregator, State, Vector, require_clients
 from strategies.kernels import coordinatewise
+from strategies.rules.settings import is_count
+from strategies.server.influence import influence_of
 
 
 @dataclass(frozen=True)
 class Bucketing:
-    """Average random buckets, then apply any rule to them (Karimireddy et al., ICLR 2022, algorithm 1).
+    """Random buckets of clients are averaged, then any rule is applied to the means.
 
-    A seeded permutation cuts the N clients into ceil(N/s) buckets (the last may be short); the rule sees
-    one mean vector per bucket, and must fit their number: trim 2 needs 5 buckets. State: the round
-    count that addresses the permutation, and the rule's own.
+        y_b = mean of the w_i in bucket b, b = 1..B, B = ceil(N / s);   w' = rule(y_1, ..., y_B)
+
+    A seeded permutation of the clients is cut into buckets of s; the last may be short.
+    Karimireddy, He, Jaggi, "Byzantine-robust learning on heterogeneous datasets via bucketing",
+    ICLR 2022, algorithm 1.
+
+    Departures: it acts on the weights of a round, not on the workers' momenta. The rule must fit
+    the number of buckets, not of clients: trim 2 needs 5 buckets. State: `round`, which addresses
+    the permutation, and the rule's own under `rule.`.
     """
 
     coordinatewise: ClassVar[bool] = False
+    order_dependent: ClassVar[bool] = True
+    """Lots are drawn by position."""
 
-    rule: Any = component(NAMES, "median")
+    rule: Aggregator = component(NAMES, "median")
     """Rule applied to the buckets."""
     s: int = 2
     """Clients per bucket."""
@@ -34,26 +44,24 @@ class Bucketing:
     """Seed of the permutations."""
 
     def __post_init__(self) -> None:
-        if self.s < 1:
+        if not is_count(self.s, 1):
             raise FedgroupError(f"bucketing: s must be at least 1, got {self.s}")
 
     def min_clients(self) -> int:
-        """Fewest clients whose buckets satisfy the rule."""
-        return (self._rule().min_clients() - 1) * self.s + 1
+        """Return the fewest clients whose buckets satisfy the rule."""
+        return (self.rule.min_clients() - 1) * self.s + 1
 
     def init(self, theta: Vector) -> State:
-        """Round 0 and the rule's state."""
-        return {"round": np.zeros((), np.int64), **_prefixed(self._rule().init(theta))}
+        """Return round 0 and the rule's state."""
+        return {"round": np.zeros((), np.int64), **_prefixed(self.rule.init(theta))}
 
     def step(
         self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """New weights (D,); a bucket's weight is the sum of its members'."""
+        """Average the buckets, then apply the rule; a bucket weighs as much as its members."""
         require_clients(self, len(clients))
-        buckets = self.buckets(state, len(clients))
-        means = [coordinatewise.mean([clients[i] for i in bucket]) for bucket in buckets]
-        sums = np.array([weights[bucket].sum() for bucket in buckets])
-        new, inner = self._rule().step(_own(state), theta, means, sums)
+        _, means, sums = self._averaged(state, clients, weights)
+        new, inner = self.rule.step(_own(state), theta, means, sums)
         return new, {"round": np.asarray(state["round"] + 1), **_prefixed(inner)}
 
     def influence(
@@ -64,11 +72,9 @@ class Bucketing:
         weights: NDArray[np.float64],
         new: Vector,
     ) -> NDArray[np.float64] | None:
-        """A bucket's influence, divided among its members, (N,)."""
-        buckets = self.buckets(state, len(clients))
-        means = [coordinatewise.mean([clients[i] for i in bucket]) for bucket in buckets]
-        sums = np.array([weights[bucket].sum() for bucket in buckets])
-        inner = influence_of(self._rule(), _own(state), theta, means, sums, new)
+        """Return a bucket's influence, divided among its members."""
+        buckets, means, sums = self._averaged(state, clients, weights)
+        inner = influence_of(self.rule, _own(state), theta, means, sums, new)
         if inner is None:
             return None
         share = np.zeros(len(clients))
@@ -77,13 +83,17 @@ class Bucketing:
         return share
 
     def buckets(self, state: State, count: int) -> list[NDArray[np.int64]]:
-        """Members of each bucket of this round, ascending."""
+        """Return the members of each bucket of this round, ascending."""
         order = rng(self.seed, "bucketing", int(state["round"])).permutation(count)
         return [np.sort(order[start : start + self.s]) for start in range(0, count, self.s)]
 
-    def _rule(self) -> Aggregator:
-        rule: Aggregator = self.rule
-        return rule
+    def _averaged(
+        self, state: State, clients: Sequence[Vector], weights: NDArray[np.float64]
+    ) -> tuple[list[NDArray[np.int64]], list[Vector], NDArray[np.float64]]:
+        """Return the members, the mean vector (D,) and the weight of each bucket."""
+        buckets = self.buckets(state, len(clients))
+        means = [coordinatewise.mean([clients[i] for i in bucket]) for bucket in buckets]
+        return buckets, means, np.array([weights[bucket].sum() for bucket in buckets])
 
 
 def _prefixed(state: State) -> State:
@@ -91,6 +101,7 @@ def _prefixed(state: State) -> State:
 
 
 def _own(state: State) -> State:
+    """Return the rule's own part of the state."""
     return {
         name.removeprefix("rule."): array
         for name, array in state.items()

@@ -14,31 +14,36 @@ from strategies.kernels import coordinatewise
 
 @dataclass(frozen=True)
 class FedAvg:
-    """Average of the client weights: w' = sum_i p_i w_i (McMahan et al., AISTATS 2017, algorithm 1).
+    """Average of the clients' weights.
 
-    p_i = 1/N, or n_i / sum n with `weighted`. A float32 running sum in client order (then divided by
-    N, or of float32(p_i) * w_i), so the bits depend on the order: the host sorts by client id.
+        w' = sum_i p_i w_i,   p_i = 1/N, or n_i / sum_j n_j with `weighted`
+
+    n_i: samples of client i (`weights`). McMahan, Moore, Ramage, Hampson, Agüera y Arcas,
+    "Communication-efficient learning of deep networks from decentralized data", AISTATS 2017,
+    algorithm 1.
+
+    Departures: unweighted by default, as in the base code of the paper's federation. The sum is a
+    float32 running sum in client order (divided by N, or of float32(p_i) * w_i), so its bits depend
+    on the order; the server sorts by client id.
     """
 
     coordinatewise: ClassVar[bool] = True
 
     weighted: bool = False
-    """Weight clients by their number of samples; the paper's base code and our default do not."""
+    """Weight clients by their number of samples."""
 
     def min_clients(self) -> int:
+        """One."""
         return 1
 
     def init(self, theta: Vector) -> State:
+        """Return no state."""
         return {}
 
     def step(
-        self,
-        state: State,
-        theta: Vector,
-        clients: Sequence[Vector],
-        weights: NDArray[np.float64],
+        self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """New weights (D,) float32; `theta` is not used. Raises FedgroupError on unusable weights."""
+        """Average; `theta` is not used."""
         require_clients(self, len(clients))
         if self.weighted:
             return coordinatewise.mean(clients, shares(weights, len(clients))), state
@@ -52,20 +57,20 @@ class FedAvg:
         weights: NDArray[np.float64],
         new: Vector,
     ) -> NDArray[np.float64]:
-        """The averaging weights p_i, (N,)."""
+        """Return the p_i."""
         n = len(clients)
         return shares(weights, n) if self.weighted else np.full(n, 1 / n)
 
 
 def shares(weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Weights (N,) divided by their sum; refuses anything that is no set of sample counts."""
+    """Return sample counts (N,) divided by their sum; refuse what is no set of N sample counts."""
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (count,):
         raise FedgroupError(f"FedAvg got weights of shape {weights.shape} for {count} clients")
     if not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
         raise FedgroupError(
-            f"FedAvg cannot average by the weights {weights.tolist()}: they must be finite, not negative "
-            f"and not all zero (use the partition's sample counts, or weighted: false)"
+            f"FedAvg cannot average by the weights {weights.tolist()}: they must be finite, not "
+            f"negative and not all zero (use the partition's sample counts, or weighted: false)"
         )
     # divide by the largest first: the sum of huge but finite weights may overflow
     scaled = weights / weights.max()

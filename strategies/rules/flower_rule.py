@@ -1,10 +1,10 @@
 """Any Flower Strategy as an aggregation rule: Flower's own FedMedian, Krum, Bulyan, or yours.
 
-The strategy sees messages with one float32 array `theta` and `num-examples`; BatchNorm statistics stay
-with us. Its Python state travels in our state as pickled bytes, so a resumed run goes on exactly.
+The strategy sees messages with one float32 array `theta` and `num-examples`; BatchNorm statistics
+stay with us. Its Python state travels in our state as pickled bytes, so a resumed run goes on
+exactly.
 """
 
-import importlib
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,40 +26,56 @@ from flwr.supercore.run import Run
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
+from fedgroup.options import Options, thaw
+from fedgroup.spec import imported
+from fedgroup.update import ARRAYS, METRICS
 from strategies.aggregator import State, Vector, require_clients
+from strategies.rules.settings import is_count, plain_options
 from strategies.server.messages import LentIdentity, with_id
-
-ARRAYS, METRICS = "arrays", "metrics"
 
 
 @dataclass(frozen=True)
 class FlowerRule:
-    """Any Flower Strategy, given by import path, in our comparisons."""
+    """Any Flower Strategy by its import path.
+
+        w' = theta of the strategy's aggregate_train on one array theta = w_i per client
+
+    The rule and its source are the strategy's own. State: `round`, and `strategy`, the pickled
+    object.
+
+    Departures: the strategy sees the parameters alone, and never samples clients; it is asked to
+    train all of the admitted ones (fraction_train 1).
+    """
 
     coordinatewise: ClassVar[bool] = False
+    order_dependent: ClassVar[bool] = True
+    """Nobody knows what a strategy does with the order of its replies."""
 
     strategy: str = "flwr.serverapp.strategy:FedMedian"
     """Import path of the class."""
-    options: tuple[tuple[str, int | float | str | bool], ...] = ()
-    """Its arguments as [name, value] pairs, e.g. [[num_malicious_nodes, 2]]."""
+    options: Options = ()
+    """Its arguments, e.g. {num_malicious_nodes: 2}; kept as pairs."""
     least: int = 1
     """Fewest clients it works with."""
 
     def __post_init__(self) -> None:
-        if self.least < 1:
+        if not is_count(self.least, 1):
             raise FedgroupError(f"least must be at least 1, got {self.least}")
+        pairs = plain_options(self.options, (int, float, str, bool))
+        object.__setattr__(self, "options", pairs)
 
     def min_clients(self) -> int:
+        """Return what the user says."""
         return self.least
 
     def init(self, theta: Vector) -> State:
-        """A fresh strategy, pickled."""
-        return {"round": np.zeros((), np.int64), "strategy": _freeze(self._make())}
+        """Return round 0 and a fresh strategy, pickled."""
+        return {"round": np.zeros((), np.int64), "strategy": _pickled(self._fresh())}
 
     def step(
         self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """New weights (D,), as the strategy's aggregate_train returns them."""
+        """Let the strategy aggregate."""
         require_clients(self, len(clients))
         strategy: Strategy = pickle.loads(state["strategy"].tobytes())
         number = int(state["round"]) + 1
@@ -85,29 +101,26 @@ class FlowerRule:
             )
         return new.astype(np.float32), {
             "round": np.asarray(state["round"] + 1),
-            "strategy": _freeze(strategy),
+            "strategy": _pickled(strategy),
         }
 
-    def _make(self) -> Strategy:
-        module, colon, name = self.strategy.partition(":")
+    def _fresh(self) -> Strategy:
         try:
-            cls = getattr(importlib.import_module(module), name) if colon else None
-        except (ImportError, AttributeError) as error:
+            cls = imported(self.strategy) if ":" in self.strategy else None
+        except FedgroupError as error:
             raise FedgroupError(
-                f"cannot load the Flower strategy '{self.strategy}' ({error})"
+                f"cannot load the Flower strategy '{self.strategy}' ({error.__cause__})"
             ) from error
         if not (isinstance(cls, type) and issubclass(cls, Strategy)):
             raise FedgroupError(
                 f"'{self.strategy}' is not a Flower strategy: give my_pkg.mod:Class"
             )
-        options: dict[str, Any] = {"fraction_train": 1.0, **dict(self.options)}
+        own = thaw(self.options)
+        options: dict[str, Any] = {"fraction_train": 1.0, **own}
         options |= {
             key: 1 for key in ("min_train_nodes", "min_available_nodes") if key not in options
         }
-        for arguments in (
-            options,
-            dict(self.options),
-        ):  # the user's own class may take none of Flower's
+        for arguments in (options, own):  # the user's own class may take none of Flower's
             try:
                 return cls(**arguments)
             except TypeError as error:
@@ -162,7 +175,7 @@ def _reply(position: int, client: Vector, weight: float) -> Message:
     return Message(content=content, reply_to=question)
 
 
-def _freeze(strategy: Strategy) -> NDArray[np.uint8]:
+def _pickled(strategy: Strategy) -> NDArray[np.uint8]:
     try:
         return np.frombuffer(pickle.dumps(strategy), np.uint8)
     except (pickle.PicklingError, AttributeError, TypeError) as error:

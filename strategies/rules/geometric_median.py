@@ -10,17 +10,25 @@ from numpy.typing import NDArray
 from fedgroup.errors import FedgroupError
 from strategies.aggregator import State, Vector, require_clients
 from strategies.kernels.geometry import combine, gram
+from strategies.rules.settings import is_count, is_positive
 
 _STILL = 1e-6
+"""z stands still when it moves by less than this share of the median distance."""
 
 
 @dataclass(frozen=True)
 class GeometricMedian:
-    """Geometric median by smoothed Weiszfeld iterations (Pillutla et al., 2022, RFA, algorithm 2).
+    """Geometric median by smoothed Weiszfeld iterations.
 
-    z = argmin sum_i ||d_i - z||,  z <- sum_i a_i d_i,  a_i proportional to 1 / max(nu, ||d_i - z||).
-    z stays an affine combination of the updates, so all iterations run on the N x N Gram matrix, to
-    tolerance rather than for a fixed few steps; the vectors are read twice in all.
+        z = argmin_z sum_i ||d_i - z||;   z <- sum_i a_i d_i,   a_i ~ 1 / max(nu, ||d_i - z||);
+        w' = w + z
+
+    d_i = w_i - w; the a_i sum to 1. Pillutla, Kakade, Harchaoui, "Robust aggregation for federated
+    learning" (RFA), IEEE Transactions on Signal Processing 2022, algorithm 2. Unweighted.
+
+    Departures: z stays an affine combination of the updates, so all iterations run on the N x N
+    Gram matrix, and they run to a tolerance rather than for a fixed few steps; the vectors are read
+    twice in all.
     """
 
     coordinatewise: ClassVar[bool] = False
@@ -28,29 +36,32 @@ class GeometricMedian:
     nu: float = 1e-6
     """Floor on the distances."""
     tolerance: float = 1e-9
-    """Stop when no coefficient a_i moves by more, and z by less than 1e-6 of the median distance."""
+    """Stop when no a_i moves by more, and z by less than 1e-6 of the median distance."""
     iterations: int = 1000
     """Most iterations."""
 
     def __post_init__(self) -> None:
-        if not (self.nu > 0 and self.tolerance > 0 and self.iterations >= 1):
+        usable = is_positive(self.nu) and is_positive(self.tolerance)
+        if not (usable and is_count(self.iterations, 1)):
             raise FedgroupError(
-                f"nu {self.nu}, tolerance {self.tolerance} and iterations {self.iterations} must be positive"
+                f"nu {self.nu}, tolerance {self.tolerance} and iterations {self.iterations} "
+                f"must be positive"
             )
 
     def min_clients(self) -> int:
+        """One."""
         return 1
 
     def init(self, theta: Vector) -> State:
+        """Return no state."""
         return {}
 
     def coefficients(self, theta: Vector, clients: Sequence[Vector]) -> NDArray[np.float64]:
-        """The a_i, (N,), summing to 1."""
+        """Return the a_i, (N,), summing to 1."""
         products = gram(clients, theta)
         a = np.full(len(clients), 1 / len(clients))
-        with np.errstate(
-            invalid="ignore", over="ignore"
-        ):  # a client that is not finite shows in the result
+        # a client that is not finite shows in the result
+        with np.errstate(invalid="ignore", over="ignore"):
             for _ in range(self.iterations):
                 along = products @ a
                 squared = np.diagonal(products) - 2 * along + a @ along
@@ -59,22 +70,17 @@ class GeometricMedian:
                 after /= after.sum()
                 change = after - a
                 a = after
-                # a coefficient of 1e-12 on a vector of length 1e30 still moves z: ask z to stand still too
+                # a coefficient of 1e-12 on a vector of length 1e30 still moves z
                 moved = np.sqrt(max(float(change @ products @ change), 0.0))
-                if np.abs(change).max() <= self.tolerance and moved <= _STILL * np.median(
-                    distances
-                ):
+                still = moved <= _STILL * np.median(distances)
+                if np.abs(change).max() <= self.tolerance and still:
                     break
         return a
 
     def step(
-        self,
-        state: State,
-        theta: Vector,
-        clients: Sequence[Vector],
-        weights: NDArray[np.float64],
+        self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """New weights (D,); unweighted."""
+        """Move to the geometric median."""
         require_clients(self, len(clients))
         return combine(theta, clients, self.coefficients(theta, clients)), state
 
@@ -86,5 +92,5 @@ class GeometricMedian:
         weights: NDArray[np.float64],
         new: Vector,
     ) -> NDArray[np.float64]:
-        """The coefficients a_i, (N,)."""
+        """Return the coefficients a_i."""
         return self.coefficients(theta, clients)

@@ -13,28 +13,33 @@ from strategies.kernels import coordinatewise
 
 @dataclass(frozen=True)
 class Median:
-    """Coordinate-wise median: w'_j = median_i w_ij (Yin et al., ICML 2018, definition 1).
+    """Coordinate-wise median.
 
-    Unweighted. Even cohorts take the midpoint of the two middle values, bitwise as np.median; where
-    their sum would overflow to inf, the finite midpoint 0.5*a + 0.5*b is returned instead.
+        w'_j = median_i w_ij
+
+    j: a coordinate. Yin, Chen, Ramchandran, Bartlett, "Byzantine-robust distributed learning:
+    towards optimal statistical rates", ICML 2018, definition 1. Unweighted.
+
+    Departures: it acts on the weights, which in real arithmetic gives the same as acting on the
+    updates. Even cohorts take the midpoint of the two middle values, bitwise as np.median (torch's
+    median takes the lower one); where their sum would overflow to inf, the finite midpoint
+    0.5*a + 0.5*b is returned instead.
     """
 
     coordinatewise: ClassVar[bool] = True
 
     def min_clients(self) -> int:
+        """One."""
         return 1
 
     def init(self, theta: Vector) -> State:
+        """Return no state."""
         return {}
 
     def step(
-        self,
-        state: State,
-        theta: Vector,
-        clients: Sequence[Vector],
-        weights: NDArray[np.float64],
+        self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """New weights (D,) float32, the same bits for any client order."""
+        """Take the medians: the same bits for any client order."""
         require_clients(self, len(clients))
         return coordinatewise.median(clients), state
 
@@ -46,6 +51,6 @@ class Median:
         weights: NDArray[np.float64],
         new: Vector,
     ) -> NDArray[np.float64]:
-        """Share of coordinates whose median is (half) this client's value, (N,)."""
+        """Return the share of coordinates whose median is (half) this client's value."""
         n = len(clients)
         return coordinatewise.survival(clients, (n - 1) // 2, n // 2)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,44 +10,63 @@ from numpy.typing import NDArray
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import component
 from strategies import NAMES
-from strategies.aggregator import Aggregator, State, Vector, influence_of, require_clients
+from strategies.aggregator import (
+    Aggregator,
+    State,
+    Vector,
+    is_order_dependent,
+    require_clients,
+)
 from strategies.kernels import coordinatewise
 from strategies.kernels.geometry import gram, squared_distances
+from strategies.rules.settings import is_count
+from strategies.server.influence import influence_of
 
 
 @dataclass(frozen=True)
 class NNM:
-    """Mix each vector with its nearest, then apply any rule (Allouah et al., AISTATS 2023, algorithm 2).
+    """Each vector is mixed with its nearest ones, then any rule is applied.
 
-    y_i = mean of the N - f vectors nearest to w_i, itself included (ties: lowest client id). Holds N more
-    vectors in memory while the rule runs.
+        y_i = mean of the N - f vectors w_j nearest to w_i, itself included
+        w'  = rule(y_1, ..., y_N)
+
+    Allouah, Farhadkhani, Guerraoui, Gupta, Pinot, Stephan, "Fixing by mixing: a recipe for optimal
+    Byzantine ML under heterogeneity", AISTATS 2023, algorithm 2.
+
+    Departures: ties go to the lowest client id. N more vectors are in memory while the rule runs.
     """
 
     coordinatewise: ClassVar[bool] = False
 
-    rule: Any = component(NAMES, "trimmed_mean")
+    rule: Aggregator = component(NAMES, "trimmed_mean")
     """Rule applied to the mixed vectors."""
     f: int = 2
     """Clients per round assumed bad."""
 
     def __post_init__(self) -> None:
-        if self.f < 0:
+        if not is_count(self.f):
             raise FedgroupError(f"nnm: f must be at least 0, got {self.f}")
 
+    @property
+    def order_dependent(self) -> bool:
+        """Whether the rule is."""
+        return is_order_dependent(self.rule)
+
     def min_clients(self) -> int:
-        return max(self.f + 1, self._rule().min_clients())
+        """Return f + 1, or what the rule needs where that is more."""
+        return max(self.f + 1, self.rule.min_clients())
 
     def init(self, theta: Vector) -> State:
-        """The rule's state."""
-        return self._rule().init(theta)
+        """Return the rule's state."""
+        return self.rule.init(theta)
 
     def step(
         self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """New weights (D,)."""
+        """Mix, then apply the rule."""
         require_clients(self, len(clients))
         near = self.neighbours(theta, clients)
-        return self._rule().step(state, theta, _mixed(clients, near), weights)
+        return self.rule.step(state, theta, _mixed(clients, near), weights)
 
     def influence(
         self,
@@ -57,9 +76,9 @@ class NNM:
         weights: NDArray[np.float64],
         new: Vector,
     ) -> NDArray[np.float64] | None:
-        """The mixed vectors' influence, divided among those they are the mean of, (N,)."""
+        """Return the mixed vectors' influence, divided among those they are the mean of."""
         near = self.neighbours(theta, clients)
-        inner = influence_of(self._rule(), state, theta, _mixed(clients, near), weights, new)
+        inner = influence_of(self.rule, state, theta, _mixed(clients, near), weights, new)
         if inner is None:
             return None
         share = np.zeros(len(clients))
@@ -68,14 +87,10 @@ class NNM:
         return share
 
     def neighbours(self, theta: Vector, clients: Sequence[Vector]) -> NDArray[np.int64]:
-        """Members of each mixed vector, ascending; (N, N - f)."""
+        """Return the members of each mixed vector, ascending; (N, N - f)."""
         distances = squared_distances(gram(clients, theta))
         order = np.argsort(distances, axis=1, kind="stable")[:, : len(clients) - self.f]
         return np.sort(order, axis=1)
-
-    def _rule(self) -> Aggregator:
-        rule: Aggregator = self.rule
-        return rule
 
 
 def _mixed(clients: Sequence[Vector], near: NDArray[np.int64]) -> list[Vector]:

@@ -13,6 +13,7 @@ from strategies.aggregator import State, Vector, require_clients
 from strategies.kernels import geometry
 from strategies.kernels.chunks import Rows, check_vectors, for_chunks
 from strategies.kernels.top_k import top_k
+from strategies.rules.settings import is_count, is_positive
 
 PRESETS = {
     "official": (True, True),
@@ -25,13 +26,23 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class SparseFed:
-    """Keep the k largest coordinates of the averaged update (Panda et al., AISTATS 2022, algorithm 1).
+    """The k largest coordinates of the averaged update, with momentum and error feedback.
 
-    d_i = w - w_i (clipped to L2 norm `clip`);  g = 1/N sum d_i;  u = g + rho u;  v = e + u;
-    S = k largest |v| (ties: lowest index);  upd = v on S, else 0;  e = v, 0 where upd != 0;
-    u = 0 where upd != 0;  w' = w - server_lr * upd.
-    Without error feedback v = u and e stays 0; without masking u is kept. Equals the official
-    `true_topk` server step with several local epochs inside d_i. State: momentum u, error e, (D,) each.
+        d_i = w - w_i, clipped to L2 norm `clip`   g = 1/N sum_i d_i
+        u   = g + rho u                            v = e + u
+        S   = the k largest |v|, ties: lowest      upd = v on S, 0 elsewhere
+        e   = v, 0 where upd != 0                  u = 0 where upd != 0
+        w'  = w - server_lr * upd
+
+    u, e: state `momentum` and `error` (D,), 0 at the start. Without error feedback v = u and e
+    stays 0; without masking u is kept. Panda, Mahloujifar, Bhagoji, Chakraborty, Mittal,
+    "SparseFed: mitigating model poisoning attacks in federated learning with sparsification",
+    AISTATS 2022, algorithm 1. Unweighted.
+
+    Departures: equals the `true_topk` server step of the authors' code, which always has error
+    feedback and masking; the other presets are ours. The code has no mode that joins a dense top-k
+    with several local epochs: here they are inside d_i. Clipping is off by default. A k larger than
+    the model is refused, where min(k, D) would silently be FedAvg.
     """
 
     coordinatewise: ClassVar[bool] = False
@@ -41,7 +52,8 @@ class SparseFed:
     rho: float = 0.0
     """Server momentum; the paper runs 0 and 0.9."""
     preset: str = "official"
-    """official (feedback + masking), no_mask, no_feedback (masking only) or memoryless (neither, rho 0)."""
+    """official (feedback + masking), no_mask, no_feedback (masking only) or memoryless (neither,
+    rho 0)."""
     error_feedback: bool | None = None
     """Overrides the preset."""
     momentum_masking: bool | None = None
@@ -53,7 +65,7 @@ class SparseFed:
 
     def __post_init__(self) -> None:
         fraction = isinstance(self.k, float)
-        if isinstance(self.k, bool) or not (0 < self.k <= 1 if fraction else self.k >= 1):
+        if not (0 < self.k <= 1 if fraction else is_count(self.k, 1)):
             raise FedgroupError(
                 f"SparseFed k is {self.k!r}: give a count >= 1 or a fraction in (0, 1]"
             )
@@ -66,12 +78,12 @@ class SparseFed:
                 f"SparseFed preset memoryless has no momentum, rho is {self.rho}: set rho 0"
             )
         for name, value in (("clip", self.clip), ("server_lr", self.server_lr)):
-            if value is not None and not (value > 0 and math.isfinite(value)):
+            if value is not None and not is_positive(value):
                 raise FedgroupError(f"SparseFed {name} is {value}: it must be finite and above 0")
 
     @property
     def feedback(self) -> bool:
-        """Whether what was not sent is carried to the next round."""
+        """Whether what was not sent is carried to the next round (error feedback)."""
         return PRESETS[self.preset][0] if self.error_feedback is None else self.error_feedback
 
     @property
@@ -80,7 +92,7 @@ class SparseFed:
         return PRESETS[self.preset][1] if self.momentum_masking is None else self.momentum_masking
 
     def count(self, size: int) -> int:
-        """Coordinates kept of `size`; refuses more than there are, which would silently be FedAvg."""
+        """Return how many of `size` coordinates are kept; refuse more than there are."""
         kept = max(1, math.floor(self.k * size + 1e-9)) if isinstance(self.k, float) else self.k
         if kept > size:
             raise FedgroupError(
@@ -90,10 +102,11 @@ class SparseFed:
         return kept
 
     def min_clients(self) -> int:
+        """One."""
         return 1
 
     def init(self, theta: Vector) -> State:
-        """Zero momentum and error, (D,) float32; refuses a k that does not fit the model."""
+        """Return zero momentum and error; refuse a k that does not fit the model."""
         self.count(len(theta))
         return {
             "momentum": np.zeros(theta.shape, np.float32),
@@ -101,13 +114,9 @@ class SparseFed:
         }
 
     def step(
-        self,
-        state: State,
-        theta: Vector,
-        clients: Sequence[Vector],
-        weights: NDArray[np.float64],
+        self, state: State, theta: Vector, clients: Sequence[Vector], weights: NDArray[np.float64]
     ) -> tuple[Vector, State]:
-        """New weights and state; raises FedgroupError when state or result is no longer finite."""
+        """Send the top k; refuse a state or result that is no longer finite."""
         require_clients(self, len(clients))
         k = self.count(check_vectors(clients, len(theta)))
         new, momentum, value = self._accumulate(state, theta, clients, self._scales(theta, clients))
@@ -136,7 +145,7 @@ class SparseFed:
         weights: NDArray[np.float64],
         new: Vector,
     ) -> NDArray[np.float64]:
-        """Share of the clipped updates' magnitude on the coordinates sent: sum over S of |d_i|, (N,)."""
+        """Return the share of the clipped updates' magnitude on S: the sum over S of |d_i|."""
         sent = np.flatnonzero(new != theta)
         mass = np.array(
             [np.abs(client[sent] - theta[sent]).sum(dtype=np.float64) for client in clients]
@@ -147,7 +156,7 @@ class SparseFed:
         return mass / mass.sum() if mass.sum() else np.full(len(clients), 1 / len(clients))
 
     def _scales(self, theta: Vector, clients: Sequence[Vector]) -> Vector | None:
-        """Clip factor of each update, (N,) float32; None where nothing is clipped."""
+        """Return the clip factor of each update, (N,) float32; None where nothing is clipped."""
         if self.clip is None:
             return None
         return geometry.clip_scales(geometry.norms(clients, theta), self.clip).astype(np.float32)
@@ -155,7 +164,7 @@ class SparseFed:
     def _accumulate(
         self, state: State, theta: Vector, clients: Sequence[Vector], scales: Vector | None
     ) -> tuple[Vector, Vector, Vector]:
-        """Copy of theta, u and v in one pass over the clients; v is u itself without feedback."""
+        """Return a copy of theta, u and v, (D,) each; v is u itself without feedback."""
         new, momentum = np.empty_like(theta), np.empty_like(theta)
         value = np.empty_like(theta) if self.feedback else momentum
         old_momentum, old_error = state["momentum"], state["error"]
@@ -184,22 +193,7 @@ class SparseFed:
 
     def _diverged(self, what: str) -> FedgroupError:
         return FedgroupError(
-            f"SparseFed diverged: its {what} not finite (rho {self.rho}, server_lr {self.server_lr}, "
-            f"clip {self.clip}): lower rho or the clients' learning rate, or set clip"
+            f"SparseFed diverged: its {what} not finite (rho {self.rho}, server_lr "
+            f"{self.server_lr}, clip {self.clip}): lower rho or the clients' learning rate, or set "
+            f"clip"
         )
-
-    def diagnostics(self, state: State, theta: Vector, new_theta: Vector) -> dict[str, float]:
-        """Norms to log after a step: of the error, the momentum and the update sent, and its support.
-
-        `state` is the new state; the update is read back as (theta - new_theta) / server_lr.
-        """
-        moved = np.flatnonzero(theta != new_theta)
-        sent = (theta[moved].astype(np.float64) - new_theta[moved]) / self.server_lr
-        origin = np.zeros_like(theta)
-        error, momentum = geometry.norms([state["error"], state["momentum"]], origin)
-        return {
-            "error_norm": float(error),
-            "momentum_norm": float(momentum),
-            "update_norm": float(np.linalg.norm(sent)),
-            "selected": float(len(moved)),
-        }

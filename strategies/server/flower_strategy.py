@@ -1,13 +1,17 @@
-"""One Flower Strategy that hosts any aggregation rule.
+"""The Flower Strategy that hosts any aggregation rule: one round, from sending to the new model.
 
 Flower's own sampling and float sums are not reproducible: node ids are random and replies come in
-completion order. Here cohorts are drawn by partition id from a seeded schedule, replies are sorted by
-partition id, and every reply is checked before the rule sees it.
+completion order. Here cohorts are drawn by partition id from a seeded schedule, replies are sorted
+by partition id, and every reply is checked before the rule sees it.
+
+A round: send (`configure_train`), admit the replies (admission.py), let malicious clients forge
+(byzantine_clients.py), aggregate parameters by the rule and BatchNorm statistics by their policy
+(batchnorm.py), and log who was heard (influence.py, round_log.py).
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,72 +23,100 @@ from numpy.typing import NDArray
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, Weights
-from fedgroup.update import ARRAYS, CONFIG, METRICS, Update, admit, finite
-from strategies.aggregator import State, Vector, influence_of
+from fedgroup.update import ARRAYS, CONFIG, Update
+from strategies.aggregator import State, Vector
 from strategies.federation import Federation
-from strategies.records import from_record, to_record
-from strategies.server.byzantine_clients import Forger, refused
+from strategies.server.admission import Admission, finite, refusal
+from strategies.server.batchnorm import aggregate_buffers, aggregate_counters
+from strategies.server.byzantine_clients import Forger
+from strategies.server.influence import influence_of
+from strategies.server.messages import to_record
 from strategies.server.round_log import RoundLog
 
+Input = Callable[[int, Weights], Vector]
+"""Makes what a rule needs of the server (see `strategies.aggregator.INPUTS`), from the round and
+the global weights before it."""
 
-class Hosted(Strategy):
-    """A Flower strategy around an aggregation rule with explicit state.
 
-    Flower counts rounds from 1 in every start(); `first` is the number of rounds already done.
-    """
+@dataclass(frozen=True)
+class Plan:
+    """What stays the same in every round of a run."""
+
+    federation: Federation
+    layout: Layout
+    """Layout of the model."""
+    cohorts: Sequence[Ints]
+    """Partition ids of each round's cohort."""
+    nodes: Mapping[int, int]
+    """Partition id -> the node that holds it."""
+    task: str
+    """The task as JSON, which travels in every message."""
+    sizes: Sequence[int] = ()
+    """Samples of each client's shard, which a reply must name; empty where they are not known."""
+    minority: tuple[int, ...] = ()
+    """The rare groups, for the records."""
+    lanes: int | None = None
+    """Clients that train at the same time, for the timings; None: all of a cohort."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the rounds begin: fresh, or at a checkpoint."""
+
+    weights: Weights
+    """The global model."""
+    state: State
+    """The rule's state."""
+    rounds: int = 0
+    """Rounds already done; Flower counts from 1 in every start()."""
+
+
+class AggregatorStrategy(Strategy):
+    """A Flower strategy around an aggregation rule with explicit state."""
 
     def __init__(
         self,
-        federation: Federation,
-        layout: Layout,
-        cohorts: list[Ints],
-        roster: Mapping[int, int],
-        task: str,
-        weights: Weights,
-        state: State,
-        first: int = 0,
-        minority: tuple[int, ...] = (),
-        root: Callable[[int, Weights], Vector] | None = None,
-        lanes: int | None = None,
+        plan: Plan,
+        start: Start,
         forger: Forger | None = None,
-        sizes: Sequence[int] = (),
+        inputs: Mapping[str, Input] | None = None,
     ) -> None:
-        self.federation = federation
-        self.layout = layout
-        self.cohorts = cohorts
-        self.roster = roster
-        self.task = task
-        self.weights = weights
-        self.state = state
-        self.first = first
-        self.minority = minority
-        self.root = root
-        self.lanes = lanes
+        """Set up the rounds.
+
+        Args:
+            plan: What stays the same in every round.
+            start: The model, the rule's state and the rounds already done.
+            forger: The malicious clients that forge their updates, if any.
+            inputs: What the rule needs of the server, by name.
+        """
+        self.plan = plan
+        self.rule = plan.federation.aggregator
+        self.weights = start.weights
+        self.state = start.state
+        self.first = start.rounds
         self.forger = forger
-        self.sizes = sizes
-        """Samples dealt to each client, which a reply must name; empty where they are not known."""
+        self.inputs = dict(inputs or {})
+        self.admission = Admission(plan.layout, plan.nodes, plan.sizes, plan.federation.max_norm)
         self.log = RoundLog([])
         self._sent_at = 0.0
 
     def configure_train(
-        self,
-        server_round: int,
-        arrays: ArrayRecord,
-        config: ConfigRecord,
-        grid: Grid,
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Address the round's cohort, by partition id."""
         number = self.first + server_round
-        cohort = [int(client) for client in self.cohorts[number - 1]]
+        cohort = [int(client) for client in self.plan.cohorts[number - 1]]
         self.log = RoundLog(cohort)
         self._sent_at = time.perf_counter()
-        settings = ConfigRecord({"task": self.task, "round": number, "layout": self.layout.hash()})
+        settings = ConfigRecord(
+            {"task": self.plan.task, "round": number, "layout": self.plan.layout.hash()}
+        )
         content = RecordDict({ARRAYS: arrays, CONFIG: settings})
         return [
             Message(
                 content=content,
                 message_type=MessageType.TRAIN,
-                dst_node_id=self.roster[client],
+                dst_node_id=self.plan.nodes[client],
                 group_id=str(number),
             )
             for client in cohort
@@ -96,12 +128,15 @@ class Hosted(Strategy):
         """Admit the replies, aggregate, or fail the round and keep the model."""
         received = list(replies)
         start = time.perf_counter()
-        updates = self._admitted(received)
-        self.log.time(updates, start - self._sent_at, self.lanes)
+        before = self.weights
+        updates, self.log.clients = self.admission.admit_all(
+            received, self.log.cohort, before.theta
+        )
+        self.log.time(updates, start - self._sent_at, self.plan.lanes)
         number = self.first + server_round
         updates = self._forged(updates, number)
         self._refuse_failures(number)
-        needed = self.federation.needed()
+        needed = self.plan.federation.needed()
         if len(updates) < needed:
             self.log.failed = (
                 f"{len(updates)} valid replies of {len(self.log.cohort)}, {needed} needed"
@@ -109,9 +144,7 @@ class Hosted(Strategy):
             self._refuse_hopeless(number)
             self.log.seconds["aggregate"] = time.perf_counter() - start
             return None, None
-        before, state = self.weights, self.state
-        if self.root is not None:
-            state = {**state, "root": self.root(number, before)}
+        state = {**self.state, **{name: make(number, before) for name, make in self.inputs.items()}}
         self.weights, self.state = self._aggregate(state, updates, number)
         self.log.describe(updates, before.theta, self.weights.theta, self.state)
         self._weigh(state, before, updates)
@@ -119,60 +152,8 @@ class Hosted(Strategy):
         self.log.seconds["aggregate"] = time.perf_counter() - start
         return record, MetricRecord({"admitted": len(updates)})
 
-    def _admitted(self, replies: list[Message]) -> list[Update]:
-        clients = {node: client for client, node in self.roster.items()}
-        updates = []
-        seen: dict[int, dict[str, Any]] = {}
-        for reply in replies:
-            client = clients.get(reply.metadata.src_node_id, -1)
-            if client not in self.log.cohort or client in seen:
-                continue  # not asked this round, or a second answer
-            if reply.has_error():
-                seen[client] = {
-                    "client": client,
-                    "status": "failed",
-                    "reason": reply.error.reason or "unknown",
-                }
-                continue
-            try:
-                update = self._read(reply, client)
-            except FedgroupError as error:
-                seen[client] = {"client": client, "status": "rejected", "reason": str(error)}
-                logging.getLogger("flwr").warning("partition %d: refused: %s", client, error)
-                continue
-            seen[client] = {"client": client, "status": "ok"}
-            updates.append(update)
-        for client in self.log.cohort:
-            seen.setdefault(
-                client, {"client": client, "status": "missing", "reason": "no reply in time"}
-            )
-        self.log.clients = [seen[client] for client in sorted(seen)]
-        return sorted(updates, key=lambda update: update.client)
-
-    def _read(self, reply: Message, client: int) -> Update:
-        content = reply.content
-        if ARRAYS not in content.array_records or METRICS not in content.metric_records:
-            raise FedgroupError(
-                f"the reply has records {sorted(content)}, expected '{ARRAYS}' and '{METRICS}'"
-            )
-        values = dict(content.metric_records[METRICS])
-        if values.get("partition-id") != client:
-            raise FedgroupError(
-                f"the reply claims partition {values.get('partition-id')!r}, expected {client}"
-            )
-        try:
-            arrays = from_record(content.array_records[ARRAYS])
-        except (ValueError, TypeError, OSError) as error:
-            raise FedgroupError(f"the reply's arrays cannot be read ({error})") from error
-        update = admit(arrays, values, self.layout, self.federation.max_norm, self.weights.theta)
-        if self.sizes and update.examples != self.sizes[client]:
-            raise FedgroupError(
-                f"num-examples is {update.examples}, but {self.sizes[client]} were dealt to this client"
-            )
-        return update
-
     def _forged(self, updates: list[Update], number: int) -> list[Update]:
-        """Updates with those of the malicious clients replaced; a forgery the server refuses is left out."""
+        """Return the updates, those of malicious clients forged and, where refused, left out."""
         if self.forger is None:
             return updates
         try:
@@ -180,45 +161,48 @@ class Hosted(Strategy):
         except FedgroupError as error:
             raise FedgroupError(f"round {number}: {error}") from error
         rows = self.log.rows
-        kept = []
+        admitted = []
         for update in forged:
             if update.client in self.forger.malicious:
                 rows[update.client]["malicious"] = True
-                reason = refused(update, self.federation.max_norm, self.weights.theta)
+                reason = refusal(update, self.admission.max_norm, self.weights.theta)
                 if reason is not None:
                     rows[update.client].update(status="rejected", reason=reason)
                     continue
-            kept.append(update)
-        return kept
+            admitted.append(update)
+        return admitted
 
     def _refuse_failures(self, number: int) -> None:
-        if self.federation.on_failure == "proceed":
+        if self.plan.federation.on_failure == "proceed":
             return
         for row in self.log.clients:
             if row["status"] in ("failed", "missing"):
                 raise FedgroupError(
-                    f"round {number}: client {row['client']}: {row['reason']}; everything before this round "
-                    f"is kept, run again to go on (federation.on_failure=proceed does without it)"
+                    f"round {number}: client {row['client']}: {row['reason']}; everything before "
+                    f"this round is kept, run again to go on (federation.on_failure=proceed does "
+                    f"without it)"
                 )
 
     def _refuse_hopeless(self, number: int) -> None:
         rows = self.log.clients
         if rows and all(row["status"] == "failed" for row in rows):
             raise FedgroupError(
-                f"round {number}: all {len(rows)} clients failed; the first says: {rows[0]['reason']}"
+                f"round {number}: all {len(rows)} clients failed; the first says: "
+                f"{rows[0]['reason']}"
             )
 
     def _aggregate(self, state: State, updates: list[Update], number: int) -> tuple[Weights, State]:
-        rule = self.federation.rule()
         samples = _samples(updates)
         try:
-            theta, state = rule.step(
+            theta, state = self.rule.step(
                 state, self.weights.theta, [u.weights.theta for u in updates], samples
             )
         except FedgroupError as error:
             raise FedgroupError(f"round {number}: {error}") from error
-        counters = np.maximum.reduce([u.weights.counters for u in updates])
-        weights = Weights(theta, self._buffers(updates, samples), counters)
+        policy = self.plan.federation.buffer_policy()
+        counters = aggregate_counters(updates)
+        buffers = aggregate_buffers(policy, self.rule, self.weights.buffers, updates, samples)
+        weights = Weights(theta, buffers, counters)
         for name, array in weights.arrays().items():
             if array.dtype == np.float32 and array.size and not finite(array):
                 raise FedgroupError(
@@ -227,40 +211,26 @@ class Hosted(Strategy):
                 )
         return weights, state
 
-    def _buffers(self, updates: list[Update], samples: NDArray[np.float64]) -> NDArray[np.float32]:
-        policy = self.federation.buffer_policy()
-        own = self.weights.buffers
-        if policy == "keep" or not own.size:
-            return own
-        clients = [update.weights.buffers for update in updates]
-        if policy == "rule":
-            rule = self.federation.rule()
-            return rule.step(rule.init(own), own, clients, samples)[0]
-        total = clients[0].copy()
-        for vector in clients[1:]:
-            total += vector
-        return total / np.float32(len(clients))
-
     def _weigh(self, state: State, before: Weights, updates: list[Update]) -> None:
         """Log every client's influence, where the rule can say it."""
-        vectors, rule = [update.weights.theta for update in updates], self.federation.rule()
+        vectors = [update.weights.theta for update in updates]
         shares = influence_of(
-            rule, state, before.theta, vectors, _samples(updates), self.weights.theta
+            self.rule, state, before.theta, vectors, _samples(updates), self.weights.theta
         )
         if shares is not None:
             malicious = frozenset() if self.forger is None else self.forger.malicious
-            self.log.weigh(updates, shares, self.minority, malicious)
+            self.log.weigh(updates, shares, self.plan.minority, malicious)
 
     def configure_evaluate(self, *_: Any) -> Iterable[Message]:
-        """No client-side evaluation: groups are measured on the server's val and test splits."""
+        """Ask no client: groups are measured on the server's val and test splits."""
         return []
 
     def aggregate_evaluate(self, *_: Any) -> MetricRecord | None:
-        """Nothing to aggregate."""
+        """Return None: there is nothing to aggregate."""
         return None
 
     def summary(self) -> None:
-        """Flower logs the start itself."""
+        """Say nothing: Flower logs the start itself."""
 
 
 def _samples(updates: list[Update]) -> NDArray[np.float64]:

@@ -7,15 +7,26 @@ from fedgroup.errors import FedgroupError
 from fedgroup.update import METRICS
 
 
-def query_roster(grid: Grid, clients: int) -> dict[int, int]:
-    """Ask every node which partition it holds; returns partition id -> node id, all 0..clients-1.
+def map_nodes(grid: Grid, clients: int) -> dict[int, int]:
+    """Ask every node which partition it holds.
 
-    Whoever lets nodes join one by one waits for them in the grid (strategies/server/partition_grid.py).
+    A grid whose nodes join one by one waits for them itself (strategies/server/partition_grid.py).
+
+    Args:
+        grid: The grid that reaches the nodes.
+        clients: Number of partitions.
+
+    Returns:
+        Partition id -> node id, for all of 0..clients-1.
+
+    Raises:
+        FedgroupError: The nodes do not hold each partition once, or one cannot say.
     """
     nodes = sorted(grid.get_node_ids())
     if len(nodes) != clients:
         raise FedgroupError(
-            f"{len(nodes)} nodes are connected but task.partition.clients is {clients}: make them equal"
+            f"{len(nodes)} nodes are connected but task.partition.clients is {clients}: make them "
+            f"equal"
         )
     questions = [
         Message(
@@ -23,16 +34,17 @@ def query_roster(grid: Grid, clients: int) -> dict[int, int]:
         )
         for node in nodes
     ]
-    roster: dict[int, int] = {}
+    holders: dict[int, int] = {}
     for reply in grid.send_and_receive(questions):
         if reply.has_error():
             raise FedgroupError(
                 f"a node could not say which partition it holds: {reply.error.reason}"
             )
         answer = reply.content.metric_records[METRICS]
-        roster[int(answer["partition-id"])] = reply.metadata.src_node_id  # type: ignore[arg-type]
-    if sorted(roster) != list(range(clients)):
+        holders[int(answer["partition-id"])] = reply.metadata.src_node_id  # type: ignore[arg-type]
+    if sorted(holders) != list(range(clients)):
         raise FedgroupError(
-            f"the nodes hold partitions {sorted(roster)[:8]}..., expected each of 0..{clients - 1} once"
+            f"the nodes hold partitions {sorted(holders)[:8]}..., expected each of "
+            f"0..{clients - 1} once"
         )
-    return roster
+    return holders

@@ -1,17 +1,18 @@
 """Flower's grid as the rounds see it: the addressee is a partition, whichever node holds it now.
 
-A SuperNode that restarts without a key gets another node id, and its old one stays listed for a minute.
-So every node is asked once which partition it holds, new ones before each round, and partition p is
-addressed as node p + 2, as in our own grids. A round ends when all replies are there or time is up.
+A SuperNode that restarts without a key gets another node id, and its old one stays listed for a
+minute. So every node is asked once which partition it holds, new ones before each round, and
+partition p is addressed as node p + 2, as in our own grids. A round ends when all replies are there
+or time is up.
 """
 
 import logging
 import time
 from collections.abc import Iterable
-from typing import Any
 
 from flwr.app import Error, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
+from flwr.supercore.run import Run
 
 from fedgroup.errors import FedgroupError
 from fedgroup.update import METRICS
@@ -19,35 +20,44 @@ from fedgroup.update import METRICS
 FIRST = 2
 """Node id under which partition 0 is addressed."""
 JOIN_SECONDS = 300.0
-"""Longest wait for all partitions to be held, and before a round for a node that has just connected."""
+"""Longest wait for all partitions to be there, and before a round for a node that has just
+connected."""
 POLL_SECONDS = 0.5
+"""Pause between two looks for replies."""
 NOT_SENT = 1002
 """Error code of a reply in place of a message that the SuperLink did not take."""
 
 _LOG = logging.getLogger("flwr")
 
 
-class Sites(Grid):
-    """Flower's grid with stable addresses for `clients` partitions and `timeout` seconds for a round."""
+class PartitionGrid(Grid):
+    """Flower's grid with stable addresses for partitions and a time limit for a round."""
 
     def __init__(self, grid: Grid, clients: int, timeout: float) -> None:
+        """Address partitions over a grid.
+
+        Args:
+            grid: Flower's own grid.
+            clients: Number of partitions.
+            timeout: Seconds that a round waits for replies.
+        """
         self._grid = grid
         self._clients = clients
         self._timeout = timeout
         self._asked: dict[str, int] = {}
         """Questions without an answer so far: message id -> node id."""
         self._seen: set[int] = set()
-        self._held: dict[int, int] = {}
-        """Partition -> the node that answered last."""
+        self._holders: dict[int, int] = {}
+        """Partition id -> the node that answered last."""
         self._refusal = ""
 
-    def set_run(self, run: Any) -> None:
+    def set_run(self, run: Run) -> None:
         """Set the run this grid belongs to."""
         self._grid.set_run(run)
 
     @property
-    def run(self) -> Any:
-        """The run this grid belongs to."""
+    def run(self) -> Run:
+        """Return the run this grid belongs to."""
         return self._grid.run
 
     def create_message(
@@ -58,20 +68,32 @@ class Sites(Grid):
         group_id: str,
         ttl: float | None = None,
     ) -> Message:
+        """Make a message.
+
+        Args:
+            content: Its records.
+            message_type: query, train or evaluate.
+            dst_node_id: Address of a partition, its id + 2.
+            group_id: The round.
+            ttl: Seconds for which it is valid; None: Flower's default.
+
+        Returns:
+            The message.
+        """
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
     def get_node_ids(self) -> Iterable[int]:
-        """Addresses of all partitions; waits for their nodes, raises FedgroupError where some do not come."""
+        """Return the addresses of all partitions; wait for their nodes, refuse a lack of some."""
         deadline = time.monotonic() + JOIN_SECONDS
         self._look(0.0)
-        while len(self._held) < self._clients and time.monotonic() < deadline:
+        while len(self._holders) < self._clients and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             self._look(0.0)
-        if len(self._held) < self._clients:
+        if len(self._holders) < self._clients:
             raise FedgroupError(
-                f"{len(self._seen)} nodes are connected and hold partitions {sorted(self._held)}, but each "
-                f"of 0..{self._clients - 1} is needed: start the others, or lower task.partition.clients "
-                f"(now {self._clients}){self._refusal}"
+                f"{len(self._seen)} nodes are connected and hold partitions "
+                f"{sorted(self._holders)}, but each of 0..{self._clients - 1} is needed: start the "
+                f"others, or lower task.partition.clients (now {self._clients}){self._refusal}"
             )
         return range(FIRST, FIRST + self._clients)
 
@@ -89,7 +111,7 @@ class Sites(Grid):
         """Send and wait: a lost node's reply is an error, a late one is left out."""
         sent = list(messages)
         if sent and sent[0].metadata.message_type == MessageType.QUERY:
-            return [self._known(message) for message in sent]
+            return [self._partition_answer(message) for message in sent]
         if sent:
             self._look(min(JOIN_SECONDS, self._timeout))
         replies, waiting = [], {}
@@ -110,7 +132,7 @@ class Sites(Grid):
         return replies
 
     def _collect(self, waiting: dict[str, Message], deadline: float) -> list[Message]:
-        """Replies until the deadline, readdressed; answered messages leave `waiting`."""
+        """Return the replies until the deadline, readdressed; answered messages leave `waiting`."""
         replies = []
         while waiting:
             for reply in self._grid.pull_messages(list(waiting)):
@@ -130,17 +152,17 @@ class Sites(Grid):
 
     def _push(self, message: Message) -> str | None:
         data = message.metadata
-        node = self._held[data.dst_node_id - FIRST]
+        node = self._holders[data.dst_node_id - FIRST]
         copy = Message(message.content, node, data.message_type, group_id=data.group_id)
         return next(iter(self._grid.push_messages([copy])), None) or None
 
-    def _known(self, message: Message) -> Message:
+    def _partition_answer(self, message: Message) -> Message:
         """Answer which partition is addressed: the nodes have been asked."""
         answer = MetricRecord({"partition-id": _partition(message)})
         return Message(RecordDict({METRICS: answer}), reply_to=message)
 
     def _look(self, patience: float) -> None:
-        """Ask nodes not seen before which partition they hold; waits up to `patience` s for their answers."""
+        """Ask new nodes which partition they hold; wait `patience` seconds for the answers."""
         new = sorted(set(self._grid.get_node_ids()) - self._seen)
         for node in new:
             question = Message(RecordDict(), node, MessageType.QUERY, group_id="0")
@@ -170,14 +192,14 @@ class Sites(Grid):
                 node, f"it holds partition {partition}, task.partition.clients is {self._clients}"
             )
             return
-        if partition in self._held:
+        if partition in self._holders:
             _LOG.warning(
                 "partition %d: now held by node %d, before by %d",
                 partition,
                 node,
-                self._held[partition],
+                self._holders[partition],
             )
-        self._held[partition] = node
+        self._holders[partition] = node
 
     def _refuse(self, node: int, reason: str | None) -> None:
         self._refusal = f"; node {node} takes no part: {reason}"

@@ -1,4 +1,6 @@
-"""The server's own training on a small clean root set, for rules such as FLTrust."""
+"""The server's own training on a small clean root set, for rules that need it, such as FLTrust."""
+
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,35 +14,81 @@ from fedgroup.task import Task
 from fedgroup.train import fit
 from strategies.aggregator import Vector
 
+Kind = Literal["natural", "balanced"]
+"""Root samples drawn as the training set is, or equally from every group."""
+
+
+@runtime_checkable
+class HasRootSet(Protocol):
+    """A rule that needs the input `root` says what its root set is."""
+
+    @property
+    def root_set(self) -> Kind:
+        """How the root samples are drawn."""
+        ...
+
+    @property
+    def root_size(self) -> int:
+        """How many they are."""
+        ...
+
 
 class RootTrainer:
     """Trains the global model on the root set, once per round, with the clients' settings."""
 
     def __init__(
         self,
+        rule: object,
         task: Task,
         train: GroupedDataset,
-        kind: str,
-        size: int,
         model: nn.Module,
         device: torch.device,
     ) -> None:
+        """Draw the root set.
+
+        Args:
+            rule: The rule that needs it.
+            task: Settings of the training, and the seed.
+            train: The training split.
+            model: A model of the right layout; its tensors are overwritten in every round.
+            device: Where it trains.
+
+        Raises:
+            FedgroupError: The rule does not say what its root set is, or there are too few samples.
+        """
+        if not isinstance(rule, HasRootSet):
+            raise FedgroupError(
+                f"{type(rule).__name__} needs root but has no root_set and root_size: add them as "
+                f"settings"
+            )
         self.task = task
         self.model = model
         self.device = device
-        self.data = train.take(draw(train, kind, size, task.seed))
+        self.data = train.take(draw(train, rule.root_set, rule.root_size, task.seed))
 
     def __call__(self, number: int, weights: Weights) -> Vector:
-        """Parameters (P,) after local training from the global `weights` in round `number`."""
+        """Return the parameters (D,) after training from the global `weights` in round `number`."""
         write(self.model, weights)
-        fit(
-            self.model, self.data, self.task.train, rng(self.task.seed, "root", number), self.device
-        )
+        generator = rng(self.task.seed, "root", number)
+        fit(self.model, self.data, self.task.train, generator, self.device)
         return read(self.model).theta
 
 
-def draw(train: GroupedDataset, kind: str, size: int, seed: int) -> Ints:
-    """Positions of a root set of clean samples: `natural` proportions, or `balanced` over groups."""
+def draw(train: GroupedDataset, kind: Kind, size: int, seed: int) -> Ints:
+    """Draw a root set among the clean samples.
+
+    Args:
+        train: The training split.
+        kind: natural, or balanced over the groups.
+        size: Samples of the root set; balanced rounds it down to a multiple of the groups.
+        seed: Seed of the task.
+
+    Returns:
+        Sorted positions in the split.
+
+    Raises:
+        FedgroupError: There are too few clean samples, or too few of a group.
+    """
     clean = np.flatnonzero(~train.poison)
     generator = rng(seed, "root")
     if size > len(clean):
@@ -54,8 +102,8 @@ def draw(train: GroupedDataset, kind: str, size: int, seed: int) -> Ints:
         members = clean[train.group[clean] == group]
         if each < 1 or each > len(members):
             raise FedgroupError(
-                f"a balanced root set of {size} needs {each} samples of each of {len(present)} groups; "
-                f"'{train.info.groups[group]}' has {len(members)}: change root_size"
+                f"a balanced root set of {size} needs {each} samples of each of {len(present)} "
+                f"groups; '{train.info.groups[group]}' has {len(members)}: change root_size"
             )
         parts.append(generator.choice(members, each, replace=False))
     return np.sort(np.concatenate(parts))

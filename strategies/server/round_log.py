@@ -1,4 +1,4 @@
-"""What happened in one round, for the records: who answered, how long it took, what each update did."""
+"""What happened in one round, for the records: who answered, how long it took, what it changed."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from fedgroup.update import Update
 from strategies.aggregator import State, Vector
 from strategies.kernels.geometry import along
-
-Floats = NDArray[np.float64]
+from strategies.server.influence import influence_ratios
 
 
 @dataclass
@@ -19,14 +18,16 @@ class RoundLog:
     """The log of one round; it measures the round and changes nothing in it."""
 
     cohort: list[int]
+    """Partition ids of the clients that were asked."""
     clients: list[dict[str, Any]] = field(default_factory=list)
     """One row per client asked: its id, status (ok, rejected, failed, missing) and numbers."""
     failed: str | None = None
     """Why the round failed and the model was kept; None where it counted."""
     diagnostics: dict[str, float] = field(default_factory=dict)
+    """Norms of the step and of the rule's state, and the influence ratios."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time by part: train (mean busy time of the lanes), transfer (the rest until the last reply),
-    aggregate, evaluate."""
+    """Wall time by part: train (mean busy time of the lanes), transfer (the rest until the last
+    reply), aggregate, evaluate."""
     client_seconds: dict[int, float] = field(default_factory=dict)
     """Training time that each client reports."""
 
@@ -35,8 +36,35 @@ class RoundLog:
         """The rows of `clients` by client."""
         return {row["client"]: row for row in self.clients}
 
+    def summary(self) -> dict[str, Any]:
+        """Return what rounds.jsonl says of the round, the evaluation aside."""
+        admitted = [row for row in self.clients if row["status"] == "ok"]
+        losses = [row["loss"] for row in admitted if row.get("loss") is not None]
+        return {
+            "cohort": self.cohort,
+            "admitted": len(admitted),
+            "refused": [row for row in self.clients if row["status"] != "ok"],
+            "failed": self.failed,
+            "loss": sum(losses) / len(losses) if losses else None,
+            **self.diagnostics,
+        }
+
+    def timing(self) -> dict[str, Any]:
+        """Return the seconds of every part, rounded to a microsecond."""
+        return {name: round(value, 6) for name, value in self.seconds.items()}
+
+    def client_timing(self) -> dict[str, float]:
+        """Return the training seconds of every client, rounded to a microsecond."""
+        return {str(client): round(value, 6) for client, value in self.client_seconds.items()}
+
     def time(self, updates: Sequence[Update], wall: float, lanes: int | None) -> None:
-        """Split the time since sending: clients that train side by side share a lane's seconds."""
+        """Split the time since sending into training and transfer.
+
+        Args:
+            updates: The admitted updates, which say how long their training took.
+            wall: Seconds from sending to the last reply.
+            lanes: Clients that train at the same time and share these seconds; None: all of them.
+        """
         self.client_seconds = {update.client: update.seconds for update in updates}
         lanes = min(lanes or len(self.cohort), len(self.cohort))
         train = min(wall, sum(self.client_seconds.values()) / lanes)
@@ -45,9 +73,13 @@ class RoundLog:
     def describe(
         self, updates: Sequence[Update], before: Vector, after: Vector, state: State
     ) -> None:
-        """Norms of every update and of the step taken, the cosine between the two, norms of the rule's state.
+        """Note the norm of every update, its cosine to the step, and the norms of step and state.
 
-        before and after are the global parameters (D,).
+        Args:
+            updates: The updates that were aggregated.
+            before: Global parameters before the round, (D,) float32.
+            after: Global parameters after it, (D,) float32.
+            state: The rule's state after it.
         """
         norms, products, step_norm = along(
             [update.weights.theta for update in updates], before, after
@@ -69,29 +101,19 @@ class RoundLog:
     def weigh(
         self,
         updates: Sequence[Update],
-        shares: Floats,
+        shares: NDArray[np.float64],
         minority: Sequence[int],
         malicious: Collection[int],
     ) -> None:
-        """The group lens: each client's influence, and minority holders' and attackers' against the others'.
+        """Note each client's influence, and that of minority holders and attackers.
 
-        shares (N,) are the updates' influences, minority the rare groups, malicious partition ids.
+        Args:
+            updates: The updates that were aggregated.
+            shares: Their influences, (N,).
+            minority: The rare groups.
+            malicious: Partition ids of the malicious clients.
         """
         rows = self.rows
         for update, share in zip(updates, shares.tolist(), strict=True):
             rows[update.client]["influence"] = share
-        holds = [any(u.groups[g] for g in minority if g < len(u.groups)) for u in updates]
-        for name, mask in (
-            ("minority", holds),
-            ("attacker", [u.client in malicious for u in updates]),
-        ):
-            ratio = _relative(shares, np.array(mask))
-            if ratio is not None:
-                self.diagnostics[f"{name}_influence"] = ratio
-
-
-def _relative(shares: Floats, mask: NDArray[np.bool_]) -> float | None:
-    """Mean share of the masked clients relative to the others'; None where either has none."""
-    if not mask.any() or mask.all() or not shares[~mask].sum():
-        return None
-    return float(shares[mask].mean() / shares[~mask].mean())
+        self.diagnostics |= influence_ratios(updates, shares, minority, malicious)

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Message, RecordDict
 
-from clients.packing import LiveArray, pack, unpack
 from clients.ray_grid import RayGrid, start_ray
 from clients.resources import Resources
 from experiments.experiment import Experiment
 from experiments.launch.scheduler import launch
 from experiments.run import run
-from experiments.tables.table import load
+from experiments.tables.load import load
 from fedgroup.errors import FedgroupError
 from fedgroup.run_directory import read_lines
 from strategies.cohort import schedule
@@ -214,39 +213,6 @@ def test_more_workers_than_the_cluster_holds_are_refused() -> None:
 def test_a_worker_that_cannot_start_is_one_line() -> None:
     with pytest.raises(FedgroupError, match="a worker could not start"):
         RayGrid("tests.no_such_module:app", 4, Resources(workers=1))
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"workers": 0}, "workers 0"),
-        ({"threads": 0}, "threads 0"),
-        ({"gpus_per_client": -1.0}, "gpus-per-client must lie in"),
-        ({"gpus_per_client": float("nan")}, "gpus-per-client must lie in"),
-    ],
-)
-def test_resources_refuse_nonsense(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(FedgroupError, match=words):
-        Resources(**settings)
-
-
-def test_packed_records_share_memory_and_come_back_equal() -> None:
-    array = np.arange(6, dtype=np.float32)
-    arrays = ArrayRecord()
-    arrays["theta"] = LiveArray(array)
-    content = RecordDict(
-        {
-            "arrays": arrays,
-            "metrics": MetricRecord({"n": 3, "list": [1, 2]}),
-            "config": ConfigRecord({"a": "b"}),
-        }
-    )
-    packed = pack(content)
-    assert np.shares_memory(packed["arrays"][1]["theta"], array)
-    again = unpack(packed)
-    assert np.shares_memory(again.array_records["arrays"]["theta"].numpy(), array)
-    assert dict(again["metrics"]) == {"n": 3, "list": [1, 2]}
-    assert dict(again["config"]) == {"a": "b"}
 
 
 def test_results_name_no_runtime(tmp_path: Path) -> None:

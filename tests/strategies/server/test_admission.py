@@ -1,11 +1,26 @@
+"""Which replies are admitted: each check alone, and in a run."""
+
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from flwr.app import Message
 
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, read
-from fedgroup.update import Update, admit, finite
+from fedgroup.run_directory import read_lines
+from fedgroup.update import ARRAYS, METRICS, Update
+from strategies.cohort import schedule
+from strategies.server.admission import admit, finite
+from tests.strategies.server.runs import (
+    arrays,
+    federate_with,
+    make,
+    replace_array,
+    spoil_theta,
+)
 from tests.toy import ToyNet
 
 NET = ToyNet(2)
@@ -98,3 +113,81 @@ def test_finite_sees_every_position() -> None:
             spoilt = array.copy()
             spoilt[position] = value
             assert not finite(spoilt)
+
+
+def set_metric(name: str, value: Any) -> Callable[[Message], Message]:
+    def change(reply: Message) -> Message:
+        reply.content[METRICS][name] = value
+        return reply
+
+    return change
+
+
+def drop_record(reply: Message) -> Message:
+    del reply.content[ARRAYS]
+    return reply
+
+
+BAD_REPLIES: list[tuple[Callable[[Message], Message | None], str, str]] = [
+    (spoil_theta(float("nan")), "rejected", "theta holds 1 NaN"),
+    (spoil_theta(float("inf")), "rejected", "theta holds 1 NaN or infinite"),
+    (lambda r: replace_array(r, "theta", lambda a: a[:-1]), "rejected", "theta has shape (125,)"),
+    (
+        lambda r: replace_array(r, "theta", lambda a: a.astype(np.float64)),
+        "rejected",
+        "dtype float64",
+    ),
+    (
+        lambda r: replace_array(r, "buffers", lambda a: a - 100),
+        "rejected",
+        "running variance is negative",
+    ),
+    (set_metric("num-examples", -1), "rejected", "num-examples is -1"),
+    (set_metric("num-examples", float("nan")), "rejected", "num-examples is nan"),
+    (set_metric("partition-id", 0), "rejected", "claims partition"),
+    (drop_record, "rejected", "expected 'arrays' and 'metrics'"),
+    (lambda r: None, "missing", "no reply in time"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "state", "words"), BAD_REPLIES, ids=[w for _, _, w in BAD_REPLIES]
+)
+def test_a_bad_reply_is_refused_whole_and_named(
+    spoil: Callable[[Message], Message | None], state: str, words: str, tmp_path: Path
+) -> None:
+    exp = make(federation__rounds=1)
+    victim = int(schedule(0, 8, 0.5, 1)[0][-1])
+    assert victim != 0
+
+    def meddle(number: int, client: int, reply: Message) -> Message | None:
+        return spoil(reply) if client == victim else reply
+
+    folder = federate_with(meddle, exp, tmp_path / "bad")
+    (row,) = read_lines(folder, "rounds")[1]["refused"]
+    assert (row["client"], row["status"]) == (victim, state)
+    assert words in row["reason"]
+    assert read_lines(folder, "rounds")[1]["admitted"] == 3
+    # the model is the mean of the three others, client by client
+    kept: list[Any] = []
+
+    def collect(number: int, client: int, reply: Message) -> Message:
+        if client != victim:
+            kept.append(reply.content.array_records[ARRAYS]["theta"].numpy().copy())
+        return reply
+
+    federate_with(collect, exp, tmp_path / "good")
+    total = kept[0] + kept[1] + kept[2]
+    assert np.allclose(arrays(folder)["theta"], total / 3, rtol=1e-6, atol=1e-8)
+
+
+def test_max_norm_bounds_a_single_client(tmp_path: Path) -> None:
+    exp = make(federation__max_norm=5.0, federation__rounds=1)
+    victim = int(schedule(0, 8, 0.5, 1)[0][0])
+
+    def meddle(number: int, client: int, reply: Message) -> Message:
+        return replace_array(reply, "theta", lambda a: a + 1) if client == victim else reply
+
+    (row,) = read_lines(federate_with(meddle, exp, tmp_path), "rounds")[1]["refused"]
+    assert row["client"] == victim
+    assert "exceeds the bound 5" in row["reason"]

@@ -7,23 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.experiment import Experiment
 from experiments.report import cells, lines, measured, write
 from experiments.run import run
-from experiments.tables.table import load
+from experiments.tables.load import load
 from fedgroup.attacks import BYZANTINE_NAMES
-from fedgroup.errors import FedgroupError
 from fedgroup.layout import read
-from fedgroup.run_directory import read_json, read_lines
+from fedgroup.run_directory import read_lines
+from fedgroup.storage import read_json
 from fedgroup.task import malicious_clients
-from tests.strategies.server.test_federated_run import arrays, records
-from tests.toy import experiment
+from tests.strategies.server.runs import arrays, make, records
 
 DLBD = {"use": "dlbd", "fraction": 0.1, "side": 2, "gap": 0}
-
-
-def make(**changes: Any) -> Experiment:
-    return Experiment.of(experiment(**changes))
 
 
 def test_attack_success_stands_in_every_evaluated_round(tmp_path: Path) -> None:
@@ -150,13 +144,6 @@ def test_an_interrupted_mimic_goes_on_with_its_memory(tmp_path: Path) -> None:
     again = run(exp, tmp_path / "cut")
     assert records(again) == records(whole)
     assert all(np.array_equal(value, arrays(again)[key]) for key, value in arrays(whole).items())
-
-
-def test_forgers_without_malicious_clients_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        FedgroupError, match=r"byzantine is SignFlip but no client is malicious: set task.attackers"
-    ):
-        run(make(federation__byzantine="sign_flip"), tmp_path)
 
 
 TABLE = """

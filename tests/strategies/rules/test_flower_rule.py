@@ -1,7 +1,5 @@
-"""Outsiders' rules: any Flower strategy, any ByzFL aggregator."""
+"""Any Flower strategy as a rule."""
 
-import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.errors import FedgroupError
 from fedgroup.run_directory import read_lines
-from strategies.checks import check_aggregator, cohort
-from strategies.rules.byzfl_rule import ByzflRule
+from strategies.checks import check_aggregator
 from strategies.rules.fedavg import FedAvg
 from strategies.rules.flower_rule import FlowerRule
 from strategies.rules.median import Median
+from strategies.toy_cohort import cohort
 from tests.toy import experiment
 
 FLOWER = "flwr.serverapp.strategy:"
@@ -42,7 +40,7 @@ class Counting(FlowerFedAvg):
         ), metrics
 
 
-def step(rule: Any, number: int = 0, state: Any = None) -> Any:
+def one_step(rule: Any, number: int = 0, state: Any = None) -> Any:
     theta, clients, weights = cohort(Median(), number)
     return rule.step(rule.init(theta) if state is None else state, theta, clients, weights)
 
@@ -50,13 +48,13 @@ def step(rule: Any, number: int = 0, state: Any = None) -> Any:
 def test_flowers_median_is_ours_bit_for_bit() -> None:
     theta, clients, weights = cohort(Median())
     ours = Median().step({}, theta, clients, weights)[0]
-    assert np.array_equal(step(FlowerRule(FLOWER + "FedMedian"))[0], ours)
+    assert np.array_equal(one_step(FlowerRule(FLOWER + "FedMedian"))[0], ours)
 
 
 def test_flowers_average_is_ours_weighted() -> None:
     theta, clients, weights = cohort(Median())
     ours = FedAvg(weighted=True).step({}, theta, clients, weights)[0]
-    assert np.allclose(step(FlowerRule(FLOWER + "FedAvg"))[0], ours, atol=1e-6)
+    assert np.allclose(one_step(FlowerRule(FLOWER + "FedAvg"))[0], ours, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +77,13 @@ def test_flowers_other_strategies_keep_the_contract(name: str, options: Any) -> 
 
 
 def test_the_state_of_a_users_strategy_travels() -> None:
-    rule = FlowerRule("tests.strategies.rules.test_adapters:Counting")
-    plain = step(FlowerRule(FLOWER + "FedAvg"))[0]
-    first, state = step(rule)
-    second, after = step(rule, state=state)
+    rule = FlowerRule("tests.strategies.rules.test_flower_rule:Counting")
+    plain = one_step(FlowerRule(FLOWER + "FedAvg"))[0]
+    first, state = one_step(rule)
+    second, after = one_step(rule, state=state)
     assert np.allclose(first, plain + 1, atol=1e-5)
     assert np.allclose(second, plain + 2, atol=1e-5)
-    again, _ = step(rule, state=state)  # the old state was not touched
+    again, _ = one_step(rule, state=state)  # the old state was not touched
     assert np.array_equal(again, second)
     assert int(after["round"]) == 2
 
@@ -116,64 +114,4 @@ def test_a_flower_strategy_runs_in_a_federation(tmp_path: Path) -> None:
 )
 def test_bad_flower_strategies_are_one_clear_line(rule: Any, words: str) -> None:
     with pytest.raises(FedgroupError, match=words):
-        step(rule())
-
-
-@pytest.fixture
-def fake_byzfl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the adapter uses of ByzFL, with one rule and one pre-aggregator."""
-
-    class TrMean:
-        def __init__(self, f: int = 0) -> None:
-            self.f = f
-
-        def __call__(self, vectors: Any) -> Any:
-            return np.sort(vectors, 0)[self.f : len(vectors) - self.f].mean(0)
-
-    class Double:
-        def __call__(self, vectors: Any) -> Any:
-            return 2 * vectors
-
-    package = types.ModuleType("byzfl")
-    for cls in (TrMean, Double):
-        cls.__module__ = "byzfl.aggregators.any"
-        setattr(package, cls.__name__, cls)
-    monkeypatch.setitem(sys.modules, "byzfl", package)
-
-
-def test_byzfl_adapter_acts_on_updates(fake_byzfl: None) -> None:
-    theta, clients, _ = cohort(Median())
-    updates = np.stack([client - theta for client in clients])
-    expected = np.sort(updates, 0)[2:-2].mean(0)
-    assert np.allclose(step(ByzflRule())[0], theta + expected, atol=1e-6)
-    assert np.allclose(step(ByzflRule(pre="Double"))[0], theta + 2 * expected, atol=1e-6)
-    with pytest.raises(
-        FedgroupError, match="no ByzFL aggregator called 'TrMan'; did you mean 'TrMean'"
-    ):
-        step(ByzflRule("TrMan"))
-    with pytest.raises(FedgroupError, match="refuses its options"):
-        step(ByzflRule(options=(("g", 1),)))
-
-
-def test_byzfl_missing() -> None:
-    try:
-        import byzfl  # noqa: F401
-    except ImportError:
-        with pytest.raises(FedgroupError, match=r"pip install 'fedgroup\[byzfl\]'"):
-            step(ByzflRule())
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "pre", "pre_options"),
-    [
-        ("Average", (), "", ()),
-        ("Median", (), "", ()),
-        ("TrMean", (("f", 2),), "", ()),
-        ("MultiKrum", (("f", 2),), "NNM", (("f", 2),)),
-        ("GeometricMedian", (), "", ()),
-    ],
-)
-def test_real_byzfl(name: str, options: Any, pre: str, pre_options: Any) -> None:
-    pytest.importorskip("byzfl")
-    faults = {c: f for c, _, f in check_aggregator(ByzflRule(name, options, pre, pre_options)) if f}
-    assert not faults
+        one_step(rule())

@@ -12,7 +12,7 @@ from clients.grid import take_identity
 from fedgroup.errors import FedgroupError
 from fedgroup.update import ARRAYS, METRICS
 from strategies.server import partition_grid
-from strategies.server.partition_grid import FIRST, Sites
+from strategies.server.partition_grid import FIRST, PartitionGrid
 
 Answer = Callable[[Message], Message | None]
 
@@ -106,7 +106,7 @@ def values(replies: Iterable[Message]) -> dict[int, Any]:
 
 def test_partitions_are_addressed_whatever_the_node_ids() -> None:
     nodes = Nodes({907: holder(1, 1.0), 55: holder(0, 0.5), 12345: holder(2, 2.0)})
-    grid = Sites(nodes, 3, 1.0)
+    grid = PartitionGrid(nodes, 3, 1.0)
     assert list(grid.get_node_ids()) == [FIRST, FIRST + 1, FIRST + 2]
     assert values(grid.send_and_receive([training(2), training(0)])) == {2: 2.0, 0: 0.5}
     assert nodes.sent[-2:] == [(12345, "train"), (55, "train")]
@@ -114,7 +114,7 @@ def test_partitions_are_addressed_whatever_the_node_ids() -> None:
 
 def test_every_node_is_asked_once_and_the_roster_query_is_answered_here() -> None:
     nodes = Nodes({7: holder(0), 8: holder(1)})
-    grid = Sites(nodes, 2, 1.0)
+    grid = PartitionGrid(nodes, 2, 1.0)
     ids = list(grid.get_node_ids())
     questions = [Message(RecordDict(), node, MessageType.QUERY, group_id="0") for node in ids]
     answers = grid.send_and_receive(questions)
@@ -125,13 +125,13 @@ def test_every_node_is_asked_once_and_the_roster_query_is_answered_here() -> Non
 
 
 def test_a_node_that_was_killed_and_is_still_listed_does_not_stop_the_start() -> None:
-    grid = Sites(Nodes({1: silent, 7: holder(0), 8: holder(1)}), 2, 1.0)
+    grid = PartitionGrid(Nodes({1: silent, 7: holder(0), 8: holder(1)}), 2, 1.0)
     assert list(grid.get_node_ids()) == [FIRST, FIRST + 1]
 
 
 def test_a_restarted_node_takes_over_its_partition() -> None:
     nodes = Nodes({7: holder(0, 1.0), 8: holder(1, 2.0)})
-    grid = Sites(nodes, 2, 0.1)
+    grid = PartitionGrid(nodes, 2, 0.1)
     grid.get_node_ids()
     nodes.nodes[8] = silent  # killed; Flower lists it for another minute
     assert values(grid.send_and_receive([training(0), training(1)])) == {0: 1.0}
@@ -142,7 +142,7 @@ def test_a_restarted_node_takes_over_its_partition() -> None:
 def test_a_silent_node_costs_one_timeout_and_its_late_reply_is_never_taken() -> None:
     late: list[Message] = []
     nodes = Nodes({7: holder(0, 1.0), 8: holder(1)})
-    grid = Sites(nodes, 2, 0.05)
+    grid = PartitionGrid(nodes, 2, 0.05)
     grid.get_node_ids()
     nodes.nodes[8] = lambda message: late.append(message)
     assert values(grid.send_and_receive([training(0), training(1)])) == {0: 1.0}
@@ -153,7 +153,7 @@ def test_a_silent_node_costs_one_timeout_and_its_late_reply_is_never_taken() -> 
 
 def test_lost_nodes_and_unsent_messages_are_error_replies() -> None:
     nodes = Nodes({7: holder(0), 8: holder(1), 9: holder(2, 4.0)})
-    grid = Sites(nodes, 3, 1.0)
+    grid = PartitionGrid(nodes, 3, 1.0)
     grid.get_node_ids()
     nodes.nodes[7] = broken
     del nodes.nodes[8]
@@ -162,21 +162,21 @@ def test_lost_nodes_and_unsent_messages_are_error_replies() -> None:
 
 
 def test_the_caller_may_be_less_patient_than_the_grid() -> None:
-    grid = Sites(Nodes({7: holder(0)}), 1, 3600.0)
+    grid = PartitionGrid(Nodes({7: holder(0)}), 1, 3600.0)
     grid.get_node_ids()
     grid._grid.nodes[7] = silent  # type: ignore[attr-defined]
     assert grid.send_and_receive([training(0)], timeout=0.05) == []
 
 
 def test_nothing_to_send_is_nothing_to_wait_for() -> None:
-    assert Sites(Nodes({}), 1, 3600.0).send_and_receive([]) == []
+    assert PartitionGrid(Nodes({}), 1, 3600.0).send_and_receive([]) == []
 
 
 def test_missing_partitions_are_named() -> None:
     with pytest.raises(
         FedgroupError, match=r"2 nodes .* hold partitions \[0, 2\], but each of 0\.\.2 is needed"
     ):
-        Sites(Nodes({7: holder(0), 8: holder(2)}), 3, 1.0).get_node_ids()
+        PartitionGrid(Nodes({7: holder(0), 8: holder(2)}), 3, 1.0).get_node_ids()
 
 
 @pytest.mark.parametrize("partition", [5, -1, 0.5])
@@ -184,12 +184,12 @@ def test_a_partition_that_does_not_exist_is_refused_by_name(partition: Any) -> N
     with pytest.raises(
         FedgroupError, match=rf"node 8 takes no part: it holds partition {partition}"
     ):
-        Sites(Nodes({7: holder(0), 8: holder(partition)}), 2, 1.0).get_node_ids()
+        PartitionGrid(Nodes({7: holder(0), 8: holder(partition)}), 2, 1.0).get_node_ids()
 
 
 def test_a_node_without_a_partition_is_refused_with_its_own_words() -> None:
     with pytest.raises(FedgroupError, match="node 8 takes no part: Node Unavailable"):
-        Sites(Nodes({7: holder(0), 8: broken}), 2, 1.0).get_node_ids()
+        PartitionGrid(Nodes({7: holder(0), 8: broken}), 2, 1.0).get_node_ids()
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,12 @@ def test_a_node_that_answers_something_else_is_refused(content: RecordDict) -> N
         return Message(content, reply_to=message)
 
     with pytest.raises(FedgroupError, match="node 8 takes no part: it holds partition None"):
-        Sites(Nodes({7: holder(0), 8: other}), 2, 1.0).get_node_ids()
+        PartitionGrid(Nodes({7: holder(0), 8: other}), 2, 1.0).get_node_ids()
 
 
 def test_push_and_pull_are_addressed_too() -> None:
     nodes = Nodes({70: holder(0, 1.0)})
-    grid = Sites(nodes, 1, 1.0)
+    grid = PartitionGrid(nodes, 1, 1.0)
     grid.get_node_ids()
     (identifier,) = grid.push_messages([training(0)])
     (reply,) = grid.pull_messages([identifier])

@@ -1,0 +1,30 @@
+"""How the values of a rule's settings are checked: each function says no to NaN and to infinity."""
+
+import math
+
+import numpy as np
+
+from fedgroup.errors import FedgroupError
+from fedgroup.options import Options, Pairs, freeze
+
+
+def is_count(value: object, least: int = 0) -> bool:
+    """Return whether a value is a whole number of at least `least`; a boolean is none."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and int(value) >= least  # type: ignore[call-overload]
+
+
+def is_positive(value: float) -> bool:
+    """Return whether a value is above 0 and finite."""
+    return 0 < value < math.inf
+
+
+def plain_options(options: Options, allowed: tuple[type, ...]) -> Pairs:
+    """Return the options of a wrapped class as pairs; refuse values of other types, NaN and inf."""
+    pairs = freeze(options)
+    for name, value in pairs:
+        fits = isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
+        if not fits or (isinstance(value, float) and not math.isfinite(value)):
+            words = ", ".join(kind.__name__ for kind in allowed)
+            raise FedgroupError(f"options must be finite values ({words}), got {name}: {value!r}")
+    return pairs
