@@ -12,23 +12,30 @@ import pytest
 from typer.main import get_command
 
 from experiments.__main__ import app
-from experiments.components.catalogue import FAMILIES
-from experiments.tables.table import load, names
-from fedgroup.spec import parse, resolve, short_name
+from experiments.components.families import LISTED
+from experiments.tables.load import load
+from experiments.tables.shipped import table_names
+from fedgroup.overrides import parse_yaml
+from fedgroup.spec import resolve, short_name
 from tests.paths import ROOT
 
 PAGES = {
-    "data sets (task.data)": "docs/data/*.md",
-    "partitions (task.partition)": "docs/partitions.md",
-    "models (task.model)": "docs/models.md",
-    "attacks on samples (task.attack)": "docs/attacks/*.md",
-    "attacks on updates (federation.byzantine)": "docs/attacks/*.md",
-    "aggregation rules (federation.aggregator)": "docs/rules/*.md",
-    "centralized methods (method)": "docs/methods/*.md",
+    "data sets (task.data)": "docs/reference/data/*.md",
+    "partitions (task.partition)": "docs/reference/partitions.md",
+    "models (task.model)": "docs/reference/models.md",
+    "attacks on samples (task.attack)": "docs/reference/attacks/*.md",
+    "attacks on updates (federation.byzantine)": "docs/reference/attacks/*.md",
+    "aggregation rules (federation.aggregator)": "docs/reference/rules/*.md",
+    "centralized methods (method)": "docs/reference/methods/*.md",
 }
 """Where the pages of each family lie: NAME.md, or a page with a heading NAME."""
-COMPONENTS = [(family, name) for family, known in FAMILIES.items() for name in known]
-TEXTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+GENERATED = {"docs/tutorial.md", "docs/reference/cli.md", "docs/reference/settings.md"}
+"""Pages that exist in the site only; docs/_hooks makes them."""
+SOURCE = "(?:fedgroup|strategies|clients|experiments|deploy|benchmarks|tests|docs)/"
+FAMILIES = {f"{family.title} ({family.place})": family.names for family in LISTED}
+"""Short names by what `fedgroup list` calls their family."""
+COMPONENTS = [(family, name) for family, names in FAMILIES.items() for name in names]
+TEXTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def section(name: str, files: list[Path]) -> str | None:
@@ -71,11 +78,17 @@ def settings(spec: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def says(cell: str, default: Any) -> bool:
-    """Whether a cell gives the default, as YAML in backticks; words alone stand for null."""
+    """Whether a cell gives the default, as YAML in backticks; words alone stand for null.
+
+    A component keeps options, which a user gives as a mapping, as pairs sorted by name.
+    """
     quoted = re.match("`([^`]*)`", cell)
     if quoted is None:
         return default is None and bool(cell)
-    return bool(parse(quoted[1], "a default") == json.loads(json.dumps(default)))
+    said = parse_yaml(quoted[1], "a default")
+    if isinstance(said, dict):
+        said = [list(pair) for pair in sorted(said.items())]
+    return bool(said == json.loads(json.dumps(default)))
 
 
 def lacking(family: str, name: str) -> list[str]:
@@ -89,6 +102,17 @@ def lacking(family: str, name: str) -> list[str]:
         for setting, default in settings(resolve(FAMILIES[family], name)())
         if setting not in found or not says(found[setting], default)
     ]
+
+
+def too_long(text: str) -> list[int]:
+    """Numbers of the lines over 100 columns that are no table, code or link."""
+    fence, found = False, []
+    for number, line in enumerate(text.splitlines(), 1):
+        fence ^= line.startswith("```")
+        free = fence or line.startswith(("|", "    ")) or re.search(r"\]\(|https?://", line)
+        if len(line) > 100 and not free:
+            found.append(number)
+    return found
 
 
 def test_every_family_has_its_pages() -> None:
@@ -113,6 +137,8 @@ def test_a_wrong_default_is_noticed(tmp_path: Path) -> None:
     assert not says(found["c"], 1)
     assert says("`[LRG-1, LRG-2]`", ("LRG-1", "LRG-2"))
     assert not says("`true`", "true")
+    assert says("`{f: 2, a: 1}`", (("a", 1), ("f", 2)))
+    assert not says("`{f: 2}`", (("f", 3),))
     assert section("three", [page]) is None
 
 
@@ -122,6 +148,8 @@ def test_a_wrong_default_is_noticed(tmp_path: Path) -> None:
 def commands() -> Iterator[tuple[str, str]]:
     """Page and text of every `fedgroup ...` in a code block or between backticks."""
     for path in TEXTS:
+        if path.name == "CHANGELOG.md":  # which names commands, and tells of the past
+            continue
         text = path.read_text(encoding="utf-8")
         blocks = re.findall(r"^(?:    )?(fedgroup .*)$", text, re.MULTILINE)
         inline = re.findall(r"(?<!`)`(fedgroup [^`]+)`(?!`)", text)
@@ -157,7 +185,7 @@ def test_every_command_line_parses_and_its_settings_exist(page: str, line: str) 
             data={"use": given["name"]},
             assignments=[*attack, *(f"task.attack.{set_}" for set_ in sets)],
         )
-    elif given.get("table") in names():
+    elif given.get("table") in table_names():
         data = (
             None if chosen is None else {"use": chosen, **({"root": "."} if given["root"] else {})}
         )
@@ -171,10 +199,39 @@ def test_a_wrong_option_is_noticed() -> None:
         understood("fedgroup rum demo")
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files(path: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     missing = [
-        to for to in targets if not to.startswith("http") and not (path.parent / to).exists()
+        to
+        for to in targets
+        if not to.startswith("http")
+        and not (path.parent / to).exists()
+        and (path.parent / to).resolve().relative_to(ROOT).as_posix() not in GENERATED
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(path: Path) -> None:
+    named = re.findall(rf"`({SOURCE}[^`\s]*)`", path.read_text(encoding="utf-8"))
+    if path.name != "CHANGELOG.md":
+        assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lines_fit_into_100_columns(path: Path) -> None:
+    assert too_long(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_long_line_is_noticed() -> None:
+    long = "word " * 21
+    assert too_long(f"a\n{long}\n") == [2]
+    assert too_long(f"- {long}\n") == [1]
+    assert too_long(f"| {long} |\n\n    {long}\n\n```yaml\n{long}\n```\n") == []
+    assert too_long(f"[{long}](page.md)\n") == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 110

@@ -1,4 +1,4 @@
-"""docs/extend.md is what a newcomer copies: its files are written out and its commands run, on toy data."""
+"""The how-to pages are what a newcomer copies: their files are written and their commands run, on toy data."""
 
 import importlib
 import json
@@ -16,34 +16,41 @@ from typer.testing import CliRunner
 from experiments.__main__ import app
 from experiments.experiment import Experiment
 from experiments.run import run
-from experiments.tables.table import Table, load
-from fedgroup.run_directory import read_json, read_lines
+from experiments.tables.load import load
+from experiments.tables.table import Table
+from fedgroup.run_directory import read_lines
+from fedgroup.storage import read_json
 from fedgroup.task import load_splits
 from strategies.rules.flower_rule import FlowerRule
 from tests.paths import ROOT
 from tests.toy import ToyData
 
 DOCS = ROOT / "docs"
-PAGE = (DOCS / "extend.md").read_text(encoding="utf-8")
+PAGES = {
+    page.stem: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("how-to/add_*.md"))
+}
 FILES = {
-    re.match(r"# (\S+)", block)[1]: block
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.S)
-}  # type: ignore[index]
-COMMANDS = re.findall(r"^    fedgroup (.*)$", PAGE, re.M)
+    block.split()[1]: block
+    for text in PAGES.values()
+    for block in re.findall(r"```python\n(# \S+\n.*?)```", text, re.S)
+}
+COMMANDS = [
+    line for text in PAGES.values() for line in re.findall(r"^    fedgroup (.*)$", text, re.M)
+]
 TABLES = [
-    (page.name, block)
-    for page in [DOCS / "extend.md", *sorted((DOCS / "methods").glob("*.md"))]
+    (page.stem, block)
+    for page in [DOCS / "how-to/write_a_table.md", *sorted(DOCS.glob("reference/methods/*.md"))]
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
 ]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the page's files, importable, and the results of all its commands."""
+    """A folder with the pages' files, importable, and the results of all their commands."""
     made = tmp_path_factory.mktemp("extend")
     for name, text in FILES.items():
         (made / name).write_text(text)
-    (made / "mine.yaml").write_text(next(block for page, block in TABLES if page == "extend.md"))
+    (made / "mine.yaml").write_text(dict(TABLES)["write_a_table"])
     sys.path.insert(0, str(made))
     importlib.invalidate_caches()
     yield made
@@ -53,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def example(folder: Path, path: str, **settings: Any) -> Any:
-    """A component of the page."""
+    """A component of the pages."""
     module, name = path.split(":")
     return getattr(importlib.import_module(module), name)(**settings)
 
@@ -82,14 +89,14 @@ def done(
         return 0
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("experiments.launch.progress.run_tables", run_tables)
+    monkeypatch.setattr("experiments.launch.run_tables.run_tables", run_tables)
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return ran
 
 
 def command(part: str) -> list[str]:
-    """The page's `run` command that names `part`."""
+    """The pages' `run` command that names `part`."""
     return tiny(
         shlex.split(next(line for line in COMMANDS if line.startswith("run") and part in line))
     )
@@ -119,6 +126,29 @@ def test_tables_of_the_pages_are_tables(page: str, block: str, tmp_path: Path) -
     (tmp_path / "mine.yaml").write_text(block)
     table = load(str(tmp_path / "mine.yaml"))
     assert len(table.experiments()) == len(table.rows) > 0
+
+
+def test_every_family_has_its_example() -> None:
+    files = {"my_rule", "my_strategy", "my_attack", "my_update", "my_method", "my_data"}
+    assert {name.removesuffix(".py") for name in FILES} == files | {"my_model", "my_partition"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
+def test_the_rule_of_the_first_page_keeps_the_contract(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    (tmp_path / "my_rules.py").write_text(block)
+    (line,) = re.findall(r"^    fedgroup (check my_rules:.*)$", text, re.M)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("my_rules", None)
+    try:
+        result = CliRunner().invoke(app, shlex.split(line), catch_exceptions=False)
+    finally:
+        sys.modules.pop("my_rules", None)
+    assert result.exit_code == 0, result.output
 
 
 def test_the_rule_by_hand(folder: Path) -> None:
@@ -166,6 +196,15 @@ def test_the_update_attack_by_hand(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert (first[0].tolist(), second[0].tolist(), float(state["rounds"])) == ([1, -2], [-1, 2], 2)
     ((_, path),) = done(folder, monkeypatch, command("my_update"))
     assert sum(bool(row.get("malicious")) for row in read_lines(path, "clients")) > 0
+
+
+def test_the_partition_by_hand(folder: Path) -> None:
+    train = load_splits(ToyData()).train
+    parts = example(folder, "my_partition:OneBackground", clients=7).assign(train, 0)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(80))
+    assert {len(part) for part in parts} == {11, 12}
+    seen = [set((train.group[part] % 2).tolist()) for part in parts]
+    assert sum(len(backgrounds) > 1 for backgrounds in seen) <= 1  # 44 samples have a = 0
 
 
 def test_the_method_trains_without_what_it_dropped(
