@@ -1,4 +1,5 @@
-# One image for every role: Flower's SuperLink (with the ServerApp) and SuperNode (with the ClientApp).
+# One image for every role: Flower's SuperLink (with the ServerApp) and SuperNode (with the
+# ClientApp).
 #
 #     docker build -t fedgroup .
 #

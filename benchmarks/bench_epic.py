@@ -1,18 +1,20 @@
 """EPIC's selection: ours against a naive full-matrix greedy, apricot and submodlib, in one run.
 
-    python benchmarks/bench_epic.py [--sizes 3682 1113] [--subset 0.1] [--classes 2] [--repeats 3]
-        [--similarity max_minus_distance] [--methods ours naive apricot submodlib] [--rivals /path/to/venv/bin/python]
+    python -m benchmarks.bench_epic [--sizes 3682 1113] [--subset 0.1] [--classes 2] [--repeats 3]
+        [--similarity max_minus_distance] [--methods ours naive apricot submodlib]
+        [--rivals /path/to/venv/bin/python]
 
---sizes are the samples per class (3682 1113: Waterbirds' training set; 13838 2439: a tenth of CelebA's).
-The rivals live in a virtual environment of their own, which needs no more than
-`pip install apricot-select submodlib-py`; without --rivals they are left out. All but ours hold the whole
-matrix: 1.5 GB for 13838 samples, several times that in submodlib; choose with --methods.
+--sizes are the samples per class (3682 1113: Waterbirds' training set; 13838 2439: a tenth of
+CelebA's). The rivals live in a virtual environment of their own, which needs no more than `pip
+install apricot-select submodlib-py`; without --rivals they are left out. All but ours hold the
+whole matrix: 1.5 GB for 13838 samples, several times that in submodlib; choose with --methods.
 
-Every method starts from the same gradients and includes whatever matrix it needs; interpreter start, imports
-and a first small call (compilation) are not timed. One thread each. The methods alternate inside every
-repetition; the medians and the median ratios to ours are printed, with the share of our medoids that each
-method chooses too and its sum of distances to the nearest medoid relative to ours (lower is better;
-up to a percent either way is the luck of ties, which the rivals break by rounding noise or heap order).
+Every method starts from the same gradients and includes whatever matrix it needs; interpreter
+start, imports and a first small call (compilation) are not timed. One thread each. The methods
+alternate inside every repetition; the medians and the median ratios to ours are printed, with the
+share of our medoids that each method chooses too and its sum of distances to the nearest medoid
+relative to ours (lower is better; up to a percent either way is the luck of ties, which the rivals
+break by rounding noise or heap order).
 """
 
 import argparse
@@ -46,8 +48,9 @@ def gradients(count: int, classes: int, seed: int) -> NDArray[np.float32]:
 def matrix(g: NDArray[np.float32], similarity: str) -> Floats:
     """Whole matrix of similarities (n, n).
 
-    Two columns are one coordinate, rounded to 2**-38 so that sums of distances are exact: on a line the two
-    middle points of an even stretch always tie, and rounding noise must not choose between them.
+    Two columns are one coordinate, rounded to 2**-38 so that sums of distances are exact: on a line
+    the two middle points of an even stretch always tie, and rounding noise must not choose between
+    them.
     """
     if g.shape[1] == 2:
         x = np.rint((g[:, 1].astype(np.float64) - g[:, 0]) * 2.0**38) / 2.0**38
@@ -77,9 +80,9 @@ def naive(g: NDArray[np.float32], budget: int, similarity: str) -> list[int]:
 
 
 def ours(g: NDArray[np.float32], budget: int, similarity: str) -> list[int]:
-    from fedgroup.methods.medoids.facility_location import medoids
+    from fedgroup.methods.medoids.facility_location import choose_medoids
 
-    return [int(j) for j in medoids(g, budget, similarity).order]  # type: ignore[arg-type]
+    return [int(j) for j in choose_medoids(g, budget, similarity).order]  # type: ignore[arg-type]
 
 
 def apricot(g: NDArray[np.float32], budget: int, similarity: str) -> list[int]:
@@ -156,7 +159,8 @@ def objective(g: NDArray[np.float32], order: list[int]) -> float:
     return float(np.sqrt(near).sum())
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -169,7 +173,11 @@ def main() -> None:
         "--rivals", default="", help="python of an environment with apricot and submodlib"
     )
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
 
     rivals = {"apricot", "submodlib"}
     pythons = {
@@ -193,16 +201,28 @@ def main() -> None:
                 orders[method] = found["orders"]  # type: ignore[assignment]
 
     print(
-        f"classes of {args.sizes}, {budgets} medoids, {args.classes} columns, {args.similarity}, one thread"
+        f"classes of {args.sizes}, {budgets} medoids, {args.classes} columns, {args.similarity}, "
+        "one thread"
     )
+    compare(parts, sum(budgets), seconds, orders)
+
+
+def compare(
+    parts: list[NDArray[np.float32]],
+    medoids: int,
+    seconds: dict[str, list[float]],
+    orders: dict[str, list[list[int]]],
+) -> None:
+    """Print every method's time and how far its medoids are ours."""
     print(
-        f"{'':>10} {'seconds':>9} {'x ours':>8} {'medoids in common':>18} {'same order':>11} {'distance / ours':>16}"
+        f"{'':>10} {'seconds':>9} {'x ours':>8} {'medoids in common':>18} {'same order':>11} "
+        f"{'distance / ours':>16}"
     )
     base = sum(objective(g, order) for g, order in zip(parts, orders["ours"], strict=True))
     for method, taken in seconds.items():
         ratio = statistics.median(t / o for t, o in zip(taken, seconds["ours"], strict=True))
         pairs = list(zip(orders[method], orders["ours"], strict=True))
-        common = sum(len(set(a) & set(b)) for a, b in pairs) / sum(budgets)
+        common = sum(len(set(a) & set(b)) for a, b in pairs) / medoids
         total = sum(objective(g, order) for g, order in zip(parts, orders[method], strict=True))
         print(
             f"{method:>10} {statistics.median(taken):9.3f} {ratio:8.1f} {common:18.1%} "

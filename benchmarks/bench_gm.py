@@ -1,13 +1,14 @@
-"""Milliseconds per step of gradient matching, next to one forward and backward pass of the same batch.
+"""Milliseconds per step of gradient matching, next to one forward and backward pass of the same
+batch.
 
-    python benchmarks/bench_gm.py [--poisons 47] [--threads 1] [--repeats 5] [--chunk 0]
+    python -m benchmarks.bench_gm [--poisons 47] [--threads 1] [--repeats 5] [--chunk 0]
 
-A step is what the attack repeats restarts * steps times: the poisons' gradient with a graph, the loss, the
-second backward pass to the perturbation, signed Adam and the projection. The plain pass is the poisons'
-parameter gradient alone. Per convolution the plain pass costs 3 units (forward, two gradients), a step 7
-(the second pass adds four), so a ratio near 7/3 means that the convolutions bound it. Plain and step are
-interleaved; medians, and the smallest and largest ratio of neighbours, are printed, then the megabytes of
-activations that the double backward pass holds per image.
+A step is what the attack repeats restarts * steps times: the poisons' gradient with a graph, the
+loss, the second backward pass to the perturbation, signed Adam and the projection. The plain pass
+is the poisons' parameter gradient alone. Per convolution the plain pass costs 3 units (forward, two
+gradients), a step 7 (the second pass adds four), so a ratio near 7/3 means that the convolutions
+bound it. Plain and step are interleaved; medians, and the smallest and largest ratio of neighbours,
+are printed, then the megabytes of activations that the double backward pass holds per image.
 """
 
 import argparse
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor
 
 from fedgroup import model
-from fedgroup.attacks.gradient_matching.matching import Matcher, descend
+from fedgroup.attacks.gradient_matching.descent import descend
+from fedgroup.attacks.gradient_matching.matching import Matcher
 from fedgroup.attacks.gradient_matching.perturbation import Box
 from fedgroup.device import describe, pick
 from fedgroup.spec import resolve

@@ -1,22 +1,23 @@
-"""Seconds per round and pictures per second of fedgroup, Flower's stock simulation, pfl, BlazeFL and plain PyTorch.
+"""Seconds per round and pictures per second of fedgroup, Flower's stock simulation, pfl, BlazeFL
+and plain PyTorch.
 
-    make bench-rounds                            no-op and real rounds, CNN and ResNet-18 (under 15 minutes)
-    python -m benchmarks.bench_rounds --quick    the CNN only, three repetitions (about 2 minutes)
+    make bench-rounds       no-op and real rounds, CNN and ResNet-18 (under 15 minutes)
+    python -m benchmarks.bench_rounds --quick    the CNN only (about 2 minutes)
 
-Every contender is a process of its own that holds its data and model and waits. Contenders then take turns,
-a block of rounds each, one running at a time (A B C A B C ...). The first turn warms up; tables give the
-median of the others and the median of the same-repetition ratios. fedgroup's rounds run the whole server
-path: strategy, validation, aggregation, records and a checkpoint per round; evaluation is subtracted. pfl's
-and the plain loop's rounds end with the new weights.
+Every contender is a process of its own that holds its data and model and waits. Contenders then
+take turns, a block of rounds each, one running at a time (A B C A B C ...). The first turn warms
+up; tables give the median of the others and the median of the same-repetition ratios. fedgroup's
+rounds run the whole server
+path: strategy, validation, aggregation, records and a checkpoint per round; evaluation is
+subtracted. pfl's and the plain loop's rounds end with the new weights.
 """
 
 import argparse
 import os
 import platform
-import statistics
 import sys
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,42 +27,21 @@ import torch
 
 from benchmarks import rounds_install
 from benchmarks.rounds_case import Case, flat
+from benchmarks.rounds_tables import (
+    BFLOAT16,
+    BLAZEFL,
+    FLOWER,
+    MANY,
+    OURS,
+    PFL,
+    PLAIN,
+    WORKERS,
+    Race,
+    aims,
+    overhead_table,
+    training_table,
+)
 from benchmarks.rounds_turns import Contender, busy
-
-OURS = "fedgroup"
-BFLOAT16 = "fedgroup bfloat16"
-WORKERS = "fedgroup 2 workers"
-MANY = "fedgroup, 10,000 clients"
-PLAIN = "plain PyTorch"
-PFL = "pfl"
-FLOWER = "Flower stock simulation"
-BLAZEFL = "BlazeFL"
-
-
-@dataclass
-class Race:
-    """What the contenders of one case answered, by label; equal positions ran one after another."""
-
-    case: Case
-    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    """Why a contender has no figures."""
-    distance: dict[str, float] = field(default_factory=dict)
-    """Largest difference of the final parameters from fedgroup's, as a share of the largest change."""
-
-    def seconds(self, label: str) -> list[float]:
-        return [answer["seconds"] for answer in self.answers.get(label, [])]
-
-    def median(self, label: str) -> float | None:
-        return statistics.median(self.seconds(label)) if self.answers.get(label) else None
-
-    def ratios(self, label: str, base: str = OURS) -> list[float]:
-        """Time of `label` over time of `base`, repetition by repetition."""
-        return [a / b for a, b in zip(self.seconds(label), self.seconds(base), strict=False)]
-
-    def ratio(self, label: str, base: str = OURS) -> float | None:
-        found = self.ratios(label, base)
-        return statistics.median(found) if found else None
 
 
 def run_race(case: Case, lineup: dict[str, tuple[str | None, str, Case]], threads: int) -> Race:
@@ -102,9 +82,11 @@ def run_race(case: Case, lineup: dict[str, tuple[str | None, str, Case]], thread
 
 
 def compare(race: Race, contenders: list[Contender]) -> None:
-    """How far the others' final parameters are from ours: the same work gives (nearly) the same weights.
+    """How far the others' final parameters are from ours: the same work gives (nearly) the same
+    weights.
 
-    pfl takes a shard in file order and averages differences; BatchNorm lets that rounding grow to percents.
+    pfl takes a shard in file order and averages differences; BatchNorm lets that rounding grow to
+    percents.
     """
     found = {c.label: np.load(c.theta) for c in contenders if c.theta.exists() and c.reason is None}
     if not race.case.train or OURS not in found:
@@ -146,75 +128,6 @@ def lineup(
     return entries
 
 
-# --- tables ------------------------------------------------------------------------------------------
-
-
-def overhead_table(race: Race) -> None:
-    print("| no-op clients | ms per round | of ours | start-up s |\n|---|---|---|---|")
-    for label, answers in race.answers.items():
-        start = statistics.median(answer.get("start", float("nan")) for answer in answers)
-        shown = "" if np.isnan(start) else f"{start:.2f}"
-        print(
-            f"| {label} | {race.median(label) * 1e3:,.2f} | {race.ratio(label) or 0:.2f} | {shown} |"
-        )
-    split_line(race)
-
-
-def training_table(race: Race) -> None:
-    print(
-        "| training | pictures/s | of ours (lowest to highest) | ms per round | weights differ by |\n|---|---|---|---|---|"
-    )
-    for label in race.answers:
-        seconds, ratios = race.median(label), [1 / ratio for ratio in race.ratios(label)]
-        distance = f"{race.distance[label]:.0e}" if label in race.distance else "its own cohorts"
-        print(
-            f"| {label} | {race.case.pictures() / seconds:,.0f} | {statistics.median(ratios):.2f} "
-            f"({min(ratios):.2f} to {max(ratios):.2f}) | {seconds * 1e3:,.1f} | {distance} |"
-        )
-    split_line(race)
-
-
-def split_line(race: Race) -> None:
-    splits = [answer["split"] for answer in race.answers.get(OURS, [])]
-    if splits:
-        parts = {
-            name: statistics.median(split[name] for split in splits) * 1e3 for name in splits[0]
-        }
-        words = ", ".join(f"{name} {value:,.2f} ms" for name, value in parts.items())
-        print(
-            f"\nOf fedgroup's round: {words} (rest: what the records do not time; evaluate is not in the table)."
-        )
-    for label, reason in race.reasons.items():
-        print(f"\n{label} was not run: {reason}")
-
-
-def aims(races: dict[str, Race]) -> None:
-    """The aims of the issue, and what was measured."""
-    rows: list[tuple[str, str, float | None, bool | None]] = []
-
-    def add(text: str, limit: float, value: float | None, unit: str, at_most: bool) -> None:
-        met = None if value is None else (value <= limit if at_most else value >= limit)
-        rows.append((text, f"{'<=' if at_most else '>='} {limit:g}{unit}", value, met))
-
-    noop, train = races["cnn no-op"], races["cnn training"]
-    small = noop.median(OURS)
-    add("CNN: overhead per round, ms", 10, small and small * 1e3, "", True)
-    add("CNN: 10,000 clients against 100, time per round", 1.05, noop.ratio(MANY), "x", True)
-    if "resnet18 no-op" in races:
-        large = races["resnet18 no-op"].median(OURS)
-        add("ResNet-18: overhead per round, s", 0.25, large, "", True)
-    for name, race in (("CNN", train), ("ResNet-18", races.get("resnet18 training"))):
-        if race is None:
-            continue
-        add(f"{name}: float32 against pfl, pictures/s", 1.15, race.ratio(PFL), "x", False)
-        add(f"{name}: bfloat16 against pfl, pictures/s", 1.6, race.ratio(PFL, BFLOAT16), "x", False)
-        add(f"{name}: 2 workers against 1, pictures/s", 1.8, race.ratio(OURS, WORKERS), "x", False)
-    print("\n## Aims\n\n| aim | limit | measured | met |\n|---|---|---|---|")
-    for text, limit, value, met in rows:
-        shown = "not measured" if value is None else f"{value:.3g}"
-        print(f"| {text} | {limit} | {shown} | {'' if met is None else 'yes' if met else 'no'} |")
-
-
 def has_bfloat16() -> bool:
     """Whether the device has bfloat16 instructions."""
     if torch.cuda.is_available():
@@ -230,8 +143,8 @@ def facts(threads: int) -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
     names = ("torch", "flwr", "ray", "numpy")
     print(
-        f"# Rounds\n\n{platform.machine()}, {os.cpu_count()} cores, {device}, {threads} thread(s) per process; "
-        f"Python {platform.python_version()}, "
+        f"# Rounds\n\n{platform.machine()}, {os.cpu_count()} cores, {device}, {threads} thread(s) "
+        f"per process; Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in names)
     )
     load = os.getloadavg()[0]
@@ -276,8 +189,8 @@ def main() -> None:
     for name, plain in cases(args.quick).items():
         case = replace(plain, epochs=args.epochs)
         print(
-            f"\n## {name}: {case.per_round} of {case.clients} clients x {case.samples} images of {case.size} px, "
-            f"{case.blocks - 1} repetitions of {case.rounds} rounds\n",
+            f"\n## {name}: {case.per_round} of {case.clients} clients x {case.samples} images "
+            f"of {case.size} px, {case.blocks - 1} repetitions of {case.rounds} rounds\n",
             flush=True,
         )
         races[name] = run_race(case, lineup(case, pfl, blazefl, bfloat16), args.threads)

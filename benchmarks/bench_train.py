@@ -1,10 +1,12 @@
 """Pictures per second of fit() against a plain PyTorch loop over the same batches, interleaved.
 
-    python benchmarks/bench_train.py [--samples 480] [--batch 48] [--size 32] [--model small] [--threads 1]
+    python -m benchmarks.bench_train [--samples 480] [--batch 48] [--size 32] [--model small]
+    [--threads 1]
 
-The plain loop gets the easiest life: float32 tensors normalised once, in memory, channels-last, sliced
-in the same shuffled order, the same model and optimiser. fit() starts from uint8 images in a bank and
-normalises every batch. Medians over the repetitions and the median of the pairwise ratios are printed.
+The plain loop gets the easiest life: float32 tensors normalised once, in memory, channels-last,
+sliced in the same shuffled order, the same model and optimiser. fit() starts from uint8 images in a
+bank and normalises every batch. Medians over the repetitions and the median of the pairwise ratios
+are printed.
 """
 
 import argparse
@@ -60,7 +62,8 @@ def seconds(call: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -72,7 +75,11 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=9)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
     torch.set_num_threads(args.threads)
     device = pick()
     data = dataset(args.samples, args.size).to(device)
@@ -89,25 +96,33 @@ def main() -> None:
     def plain() -> object:
         return plain_loop(nets[1], whole.x, whole.y, config)
 
-    pictures = args.samples * args.epochs
-    times: dict[str, list[float]] = {"fit": [], "plain loop": []}
-    for repeat in range(args.repeats + 1):
-        pairs = [("fit", ours), ("plain loop", plain)]
-        for name, call in pairs if repeat % 2 else pairs[::-1]:
-            taken = seconds(call, device)
-            if repeat:  # the first pair warms up
-                times[name].append(taken)
+    times = take_turns({"fit": ours, "plain loop": plain}, args.repeats, device)
     print(
-        f"{args.model}, {args.size} px, batch {args.batch}, {args.precision}, {device}, {args.threads} thread(s)"
+        f"{args.model}, {args.size} px, batch {args.batch}, {args.precision}, {device}, "
+        f"{args.threads} thread(s)"
     )
-    for name, taken_list in times.items():
-        print(
-            f"  {name:<11} {pictures / statistics.median(taken_list):9.0f} pictures/s (median of {args.repeats})"
-        )
+    for name, taken in times.items():
+        rate = args.samples * args.epochs / statistics.median(taken)
+        print(f"  {name:<11} {rate:9.0f} pictures/s (median of {args.repeats})")
     ratios = [p / f for f, p in zip(times["fit"], times["plain loop"], strict=True)]
     print(
-        f"  fit / plain {statistics.median(ratios):.3f} (pairs {min(ratios):.3f} to {max(ratios):.3f})"
+        f"  fit / plain {statistics.median(ratios):.3f} "
+        f"(pairs {min(ratios):.3f} to {max(ratios):.3f})"
     )
+
+
+def take_turns(
+    calls: dict[str, Callable[[], object]], repeats: int, device: torch.device
+) -> dict[str, list[float]]:
+    """Seconds of every call, in turn and in alternating order; the first pair warms up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for repeat in range(repeats + 1):
+        pairs = list(calls.items())
+        for name, call in pairs if repeat % 2 else pairs[::-1]:
+            taken = seconds(call, device)
+            if repeat:
+                times[name].append(taken)
+    return times
 
 
 if __name__ == "__main__":

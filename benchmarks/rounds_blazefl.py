@@ -1,4 +1,5 @@
-"""BlazeFL: its FedAvg server handler and its thread pool, one thread per core. Needs Python 3.14."""
+"""BlazeFL: its FedAvg server handler and its thread pool, one thread per core. Needs Python
+3.14."""
 
 import os
 import sys

@@ -1,6 +1,7 @@
 """The work of the round benchmark: who trains when on what. Every contender reads it from here.
 
-Needs torch, numpy and fedgroup's data columns only, so that it also imports in another tool's environment.
+Needs torch, numpy and fedgroup's data columns only, so that it also imports in another tool's
+environment.
 """
 
 import json
@@ -87,7 +88,8 @@ class Case:
 
 
 class ThreeConvolutions(nn.Module):
-    """3-32-64-80 channels, each convolution followed by a pooling: 65,714 parameters for two classes."""
+    """3-32-64-80 channels, each convolution followed by a pooling: 65,714 parameters for two
+    classes."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -115,7 +117,8 @@ class Cnn:
 
 @dataclass(frozen=True)
 class Images:
-    """Noise in uint8 as a data set component; val and test are a handful, evaluation is not measured."""
+    """Noise in uint8 as a data set component; val and test are a handful, evaluation is not
+    measured."""
 
     samples: int = 4800
     size: int = 32

@@ -1,7 +1,7 @@
 """Flower's stock simulation: run_simulation on Ray with FedAvg, one actor per core.
 
-Its cohorts are its own: it draws random node ids. The simulation is started once and waits for its turns
-between rounds, so its start-up (7 to 20 s) is not timed.
+Its cohorts are its own: it draws random node ids. The simulation is started once and waits for its
+turns between rounds, so its start-up (7 to 20 s) is not timed.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Apple's pfl: SimulatedBackend, FederatedAveraging and its PyTorchModel, in its own environment.
 
-Users' data are float32 tensors normalised once and kept in memory, data and network channels-last, the
-fastest form pfl takes. No-op
-rounds train for 0 local epochs. pfl measures users only in round 0, which is not timed.
+Users' data are float32 tensors normalised once and kept in memory, data and network channels-last,
+the fastest form pfl takes. No-op rounds train for 0 local epochs. pfl measures users only in round
+0, which is not timed.
 """
 
 import sys

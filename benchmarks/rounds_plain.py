@@ -1,4 +1,5 @@
-"""The floor: federated averaging written by hand in PyTorch, over the same batches, without any platform."""
+"""The floor: federated averaging written by hand in PyTorch, over the same batches, without any
+platform."""
 
 import sys
 import time

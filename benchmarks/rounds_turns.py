@@ -1,7 +1,8 @@
-"""Turn-taking between the benchmark and its contenders: one process each, one line of JSON per turn.
+"""Turn-taking between the benchmark and its contenders: one process each, one line of JSON per
+turn.
 
-A contender says that it is ready (or why it cannot run), then for every line it reads runs one block of
-rounds and answers. Its own standard output goes to its log.
+A contender says that it is ready (or why it cannot run), then for every line it reads runs one
+block of rounds and answers. Its own standard output goes to its log.
 """
 
 import json
@@ -46,7 +47,8 @@ def serve(block: Callable[[], dict[str, Any]], turns: Turns) -> None:
 
 
 def per_round(stamps: list[float], settle: int) -> float:
-    """Mean seconds of the timed rounds, given the moments at which the rounds 0, 1, 2, ... ended."""
+    """Mean seconds of the timed rounds, given the moments at which the rounds 0, 1, 2, ...
+    ended."""
     return (stamps[-1] - stamps[settle]) / (len(stamps) - 1 - settle)
 
 
@@ -109,7 +111,8 @@ class Contender:
         return answer
 
     def _signal(self, number: int) -> None:
-        """Stop or continue it and all it started: Ray and Flower poll even while they wait for their turn."""
+        """Stop or continue it and all it started: Ray and Flower poll even while they wait for
+        their turn."""
         for process in descendants(self._process.pid):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, number)
