@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from fedgroup.dataset import GroupedDataset, GroupInfo, Ints, Splits
 from fedgroup.model import ResNet18
 from fedgroup.seeding import rng, torch_seed
-from strategies.cohort import schedule
+from strategies.cohort_schedule import schedule
 
 INFO = GroupInfo(
     name="noise",

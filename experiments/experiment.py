@@ -6,24 +6,31 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from fedgroup.attacks.attack import wants_reference
 from fedgroup.errors import unknown
 from fedgroup.methods.central_run import Central, central_id
+from fedgroup.methods.method import TrainingMethod
 from fedgroup.spec import build, run_id, to_dict
 from fedgroup.task import Task
 from strategies.federation import Federation
 from strategies.rules.fedavg import FedAvg
 
 PARTS = ("task", "federation", "method")
+"""Keys of an experiment's settings."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A task and how it is trained: federated, or by one centralized method. Its id names its directory."""
+    """A task and how it is trained: federated, or by one centralized method.
+
+    Its id names its run directory.
+    """
 
     task: Task = field(default_factory=Task)
+    """Data, attack, partition, model, local training and seed."""
     federation: Federation = field(default_factory=Federation)
     """Not used, and no part of the id, where there is a method."""
-    method: Any = None
+    method: TrainingMethod | None = None
     """A centralized training method (erm, jtt, group_dro, george, ...) or None."""
 
     @cached_property
@@ -35,12 +42,12 @@ class Experiment:
 
     @property
     def rounds(self) -> int:
-        """Record lines after the start: communication rounds, or epochs of the final training."""
+        """Records after the start: communication rounds, or epochs of the final training."""
         return self.federation.rounds if self.method is None else self.task.train.epochs
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Experiment":
-        """Build an experiment from nested settings."""
+        """Build an experiment from nested settings; refuse a key that is no part of one."""
         for key in values:
             if key not in PARTS:
                 raise unknown("part of a spec", key, PARTS)
@@ -52,25 +59,24 @@ class Experiment:
         )
 
     def to_dict(self, defaults: bool = True) -> dict[str, Any]:
-        """Full settings; without `defaults`, only those that differ from them."""
-        made = {"task": to_dict(self.task, defaults)}
+        """Return the full settings; without `defaults`, only those that differ from them."""
+        settings = {"task": to_dict(self.task, defaults)}
         if self.method is None:
-            return made | {"federation": to_dict(self.federation, defaults)}
-        return made | {"method": "erm"} | to_dict(Central(self.method), defaults)
+            return settings | {"federation": to_dict(self.federation, defaults)}
+        return settings | {"method": "erm"} | to_dict(Central(self.method), defaults)
 
     def to_json(self) -> str:
-        """Full settings as JSON; of(json) gives the same id."""
+        """Return the full settings as JSON, of which an experiment of the same id can be built."""
         return json.dumps(self.to_dict())
 
     def reference(self) -> "Experiment | None":
-        """The clean run with which an attack's success is compared; None where it needs none."""
-        asked = any(getattr(self.task.attack, name, False) for name in ("paired", "reference"))
-        if not asked or not self.task.inject:
+        """Return the clean run that an attack's success is compared with; None where none is."""
+        if not self.task.inject or not wants_reference(self.task.attack):
             return None
         return replace(self, task=replace(self.task, inject=False))
 
     def baseline(self) -> "Experiment":
-        """The undefended run that this one is compared with: the same under plain FedAvg.
+        """Return the undefended run that this one is compared with: the same under plain FedAvg.
 
         A centralized method has none: its cases are compared with each other.
         """

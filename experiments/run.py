@@ -15,7 +15,16 @@ from strategies.server_app import app as server_app
 
 
 def run(experiment: Experiment, results: Path, resources: Resources | None = None) -> Path:
-    """Run (or finish) an experiment through the real ServerApp and ClientApp; returns its folder."""
+    """Run (or finish) an experiment through the real ServerApp and ClientApp.
+
+    Args:
+        experiment: What to run.
+        results: Folder of run directories.
+        resources: What the run may use; default: one thread, no Ray.
+
+    Returns:
+        The run directory.
+    """
     if experiment.method is not None:
         return centralise(experiment.task, experiment.method, results)
     logging.getLogger("flwr").setLevel(logging.WARNING)
@@ -36,8 +45,8 @@ def run(experiment: Experiment, results: Path, resources: Resources | None = Non
 
 
 def _grid(experiment: Experiment, resources: Resources) -> ClientGrid:
-    task = experiment.task
-    clients = len(assign_clients(task))
+    """Return Flower's Grid of the experiment's clients: in this process, or on Ray."""
+    clients = len(assign_clients(experiment.task))
     if not resources.needs_ray:
         return LocalGrid(client_app, clients)
     from clients.ray_grid import RayGrid

@@ -14,9 +14,9 @@ from fedgroup.attacks.none import NoAttack
 from fedgroup.dataset import Dataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
+from fedgroup.image_placement import place
 from fedgroup.model import Model
 from fedgroup.partitions.partition import Partition
-from fedgroup.placement import place
 from fedgroup.seeding import rng
 from fedgroup.spec import build, component, to_dict
 from fedgroup.train import TrainConfig

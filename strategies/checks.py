@@ -24,7 +24,7 @@ from strategies.federation import Federation
 from strategies.server.flower_strategy import AggregatorStrategy, Plan, Start
 from strategies.server.influence import influence_of
 from strategies.server.messages import LentIdentity, to_record, with_id
-from strategies.toy_cohort import cohort, first_state
+from strategies.toy_updates import cohort, first_state
 
 
 def frozen_settings(rule: Aggregator) -> None:

@@ -10,7 +10,7 @@ from fedgroup.errors import FedgroupError
 from fedgroup.spec import component
 from strategies import NAMES
 from strategies.aggregator import Aggregator
-from strategies.cohort import cohort_size
+from strategies.cohort_schedule import cohort_size
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def data_prepare(
     root: Annotated[Path | None, typer.Option(help="Where to put (or find) the files.")] = None,
 ) -> None:
     """Download a data set where a source works, and decode it once into a memory-mapped bank."""
-    from experiments.components.catalogue import prepare_data
+    from experiments.cli.data_view import prepare_data
 
     prepare_data(name, root)
 
@@ -27,12 +27,16 @@ def data_check(
     root: Annotated[Path | None, typer.Option(help="Folder of its files.")] = None,
 ) -> None:
     """Check a data set's files: layout, group counts, missing images. Decodes nothing."""
-    from experiments.components.catalogue import check_data
+    from experiments.cli.data_view import check_data
 
     check_data(name, root)
 
 
-@data_app.command("show")
+@data_app.command(
+    "show",
+    help="Write a picture with samples of every group (and of an attack), and print the group "
+    "counts.",
+)
 def data_show(
     name: Annotated[str, typer.Argument(help="A data set, e.g. synthbirds.")],
     root: Annotated[Path | None, typer.Option(help="Folder of its files.")] = None,
@@ -47,8 +51,8 @@ def data_show(
         typer.Option("--set", help="A setting of the attack, e.g. --set fraction=0.02."),
     ] = None,
 ) -> None:
-    """Write a picture with samples of every group (and of an attack), and print the group counts."""
-    from experiments.components.catalogue import show_data
+    """Draw a data set."""
+    from experiments.cli.data_view import show_data
 
     if set_ and attack is None:
         raise FedgroupError("--set changes an attack's settings: give --attack too")

@@ -1,11 +1,16 @@
-"""Options that several commands share, and the table that they choose."""
+"""Options that several commands share, and the tables that they choose."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fedgroup.errors import FedgroupError
+
+if TYPE_CHECKING:
+    from experiments.tables.table import Table
 
 TableArg = Annotated[
     str, typer.Argument(help="A table: a name from `fedgroup list`, or a .yaml file.")
@@ -23,14 +28,15 @@ Rules = Annotated[
     list[str] | None,
     typer.Option(
         "--rule",
-        help="Add a rule of your own as rows, e.g. my_pkg.mod:MyRule or '{use: krum, f: 2}'. Repeatable.",
+        help="Add a rule of your own as rows, e.g. my_pkg.mod:MyRule or '{use: krum, f: 2}'. "
+        "Repeatable.",
     ),
 ]
 Data = Annotated[
     str | None,
     typer.Option(
-        help="Data set for every row, e.g. waterbirds or my_pkg.mod:MyData. Rows that name another are left "
-        "out."
+        help="Data set for every row, e.g. waterbirds or my_pkg.mod:MyData. Rows that name another "
+        "are left out."
     ),
 ]
 Root = Annotated[str | None, typer.Option(help="Folder of the data set's files (with --data).")]
@@ -40,6 +46,25 @@ Results = Annotated[
 Jobs = Annotated[
     int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")
 ]
+Workers = Annotated[
+    int, typer.Option(help="Clients of a run that train side by side, on Ray; 1 = no Ray.")
+]
+GpusPerClient = Annotated[
+    float | None,
+    typer.Option(help="Share of a GPU per worker; default: all GPUs, shared evenly."),
+]
+Threads = Annotated[
+    int, typer.Option(help="CPU threads of one training client; other counts round differently.")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="Run on this Ray cluster (auto = find it); its machines must share --results."
+    ),
+]
+TensorBoard = Annotated[
+    Path | None, typer.Option(help="Write TensorBoard events of every run to this folder.")
+]
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: CUDA where there is one.")
 ]
@@ -48,28 +73,36 @@ Select = Annotated[
 ]
 
 
-def chosen_table(
-    name: str,
-    scale: str | None,
-    seeds: str | None,
-    sets: list[str] | None,
-    rules: list[str] | None,
-    data: str | None,
-    root: str | None,
-) -> Any:
-    """The table that a command's arguments name, with every override laid on it."""
-    from experiments.tables.table import load
+@dataclass(frozen=True)
+class TableChoice:
+    """What a command's options change in the tables that it names; None: as the table says."""
 
-    chosen: dict[str, Any] | None = None
-    if data is not None:
-        chosen = {"use": data, **({"root": str(Path(root).expanduser().resolve())} if root else {})}
-    elif root:
-        raise FedgroupError("--root names the folder of a data set: give --data too")
-    return load(name, scale, seed_list(seeds), chosen, sets or [], rules or [])
+    scale: str | None = None
+    seeds: str | None = None
+    assignments: Sequence[str] | None = None
+    """Values of --set."""
+    rules: Sequence[str] | None = None
+    """Values of --rule."""
+    data: str | None = None
+    root: str | None = None
+
+    def load(self, name: str) -> "Table":
+        """Return a table with every option laid on it; refuse --root without --data."""
+        from experiments.tables.load import load
+
+        data: dict[str, Any] | None = None
+        if self.data is not None:
+            data = {"use": self.data}
+            if self.root:
+                data["root"] = str(Path(self.root).expanduser().resolve())
+        elif self.root:
+            raise FedgroupError("--root names the folder of a data set: give --data too")
+        seeds = seed_list(self.seeds)
+        return load(name, self.scale, seeds, data, self.assignments or [], self.rules or [])
 
 
 def seed_list(text: str | None) -> list[int] | None:
-    """Seeds of a comma-separated list; None where none is given."""
+    """Return the seeds of a comma-separated list; None where none is given."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Whom a poisoning defence eliminates, by step: ELMF of poisons and tiers (the paper's Figure 1)."""
+"""Whom a poisoning defence eliminates, by step: ELMF of poisons and tiers (paper, Figure 1)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,20 +7,20 @@ import numpy as np
 
 from experiments.experiment import Experiment
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
+from experiments.results.finished_runs import result
 from experiments.results.measurements import Line
-from experiments.results.store import result
 from experiments.tables.labels import short
 from experiments.tables.table import Table
 
 ABOUT = (
-    "Share of each tier that the defence has eliminated, by step: mean over seeds, the range over seeds "
-    "shaded. Poisons and LRG-1 close to each other: the defence cannot tell them apart."
+    "Share of each tier that the defence has eliminated, by step: mean over seeds, the range over "
+    "seeds shaded. Poisons and LRG-1 close to each other: the defence cannot tell them apart."
 )
 COLUMNS = 4
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
-    """Some run eliminated samples."""
+    """Return whether some run eliminated samples."""
     return any(key.startswith("elmf ") for line in lines for key in line.values)
 
 
@@ -33,12 +33,11 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
     figure, axes = canvas(rows, columns, 3.2 * columns + 1, 2.6 * rows + 0.6)
     flat = [axis for line in axes for axis in line]
     for axis, line in zip(flat, shown, strict=False):
-        found = [_series(experiment, results) for experiment in line.row.experiments]
-        found = [series for series in found if series]
-        steps = sorted(set.intersection(*(set(series) for series in found)))
+        runs = [s for run in line.row.experiments if (s := _series(run, results))]
+        steps = sorted(set.intersection(*(set(series) for series in runs)))
         for number, (tier, colour) in enumerate(TIERS.items()):
             values = np.array(
-                [[series[step].get(tier, np.nan) for step in steps] for series in found]
+                [[series[step].get(tier, np.nan) for step in steps] for series in runs]
             )
             axis.plot(
                 steps,
@@ -49,7 +48,7 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
                 linewidth=1.5,
                 label=tier,
             )
-            if len(found) > 1:
+            if len(runs) > 1:
                 axis.fill_between(
                     steps, values.min(0), values.max(0), alpha=0.15, color=colour, linewidth=0
                 )
@@ -64,10 +63,10 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
 
 
 def _series(experiment: Experiment, results: Path) -> dict[int, dict[str, float]]:
-    """ELMF in percent by step and tier; empty where the run is not finished or eliminates nothing."""
-    found = result(experiment, results) or {}
+    """Return ELMF in percent by step and tier; empty where the run eliminates nothing."""
+    stored = result(experiment, results) or {}
     return {
         int(line["step"]): {tier: rate for tier, rate in line["elmf"].items() if rate is not None}
-        for line in found.get("selections", ())
+        for line in stored.get("selections", ())
         if line["kind"] == "eliminate" and line.get("elmf")
     }

@@ -7,20 +7,20 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
+from experiments.results.finished_runs import result
 from experiments.results.measurements import Line
 from experiments.results.statistics import Spread
-from experiments.results.store import result
 from experiments.tables.labels import short
 from experiments.tables.table import Table
 
 ABOUT = (
-    "Accuracy of every group at the selected round, coloured by tier (mean over seeds; bars: sample standard "
-    "deviation). The leftmost mark of a row is its WGA."
+    "Accuracy of every group at the selected round, coloured by tier (mean over seeds; bars: "
+    "sample standard deviation). The leftmost mark of a row is its WGA."
 )
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
-    """The selection rule keeps the accuracy of groups (last10 does not)."""
+    """Return whether the selection rule keeps the accuracy of groups (last10 does not)."""
     return any(key.startswith("group ") for line in lines for key in line.values)
 
 
@@ -58,20 +58,30 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
 
 
 def _tiers(lines: Sequence[Line], results: Path) -> dict[str, str]:
-    """Tier by group name, over every data set of the table."""
-    found: dict[str, str] = {}
+    """Return the tier by group name, over every data set of the table."""
+    tiers: dict[str, str] = {}
     for line in lines:
         for experiment in line.row.experiments:
             dataset = (result(experiment, results) or {}).get("dataset")
             if dataset is not None:
                 tier = {g: name for name, members in dataset["tiers"].items() for g in members}
-                found |= {name: tier.get(g, "no tier") for g, name in enumerate(dataset["groups"])}
-    return found
+                tiers |= {name: tier.get(g, "no tier") for g, name in enumerate(dataset["groups"])}
+    return tiers
 
 
 def _mark(
     axis: Axes, spread: Spread | None, height: float, tier: str, number: int, label: str | None
 ) -> None:
+    """Draw one group of one row.
+
+    Args:
+        axis: The panel.
+        spread: Mean and standard deviation over seeds; None draws nothing.
+        height: Where it stands, in rows from the top.
+        tier: Tier of the group: its colour.
+        number: Number of the group: its shape.
+        label: Entry in the legend; None for no entry.
+    """
     if spread is None:
         return
     axis.errorbar(

@@ -11,14 +11,14 @@ from experiments.tables.labels import short
 from experiments.tables.table import Table
 
 ABOUT = (
-    "Influence of a client that holds LRG-1 samples over that of one that does not, mean over rounds; a dot "
-    "is one seed. Left of 1 the rule listens less to them."
+    "Influence of a client that holds LRG-1 samples over that of one that does not, mean over "
+    "rounds; a dot is one seed. Left of 1 the rule listens less to them."
 )
 KEY = "minority_influence"
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
-    """Some run measured the influence of clients."""
+    """Return whether some run measured the influence of clients."""
     return any(line.spread(KEY) for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""Could any rule tell poisons from a tier? Total variation of each signal between them, and chance."""
+"""Could any rule tell poisons from a tier? Total variation of each signal, and chance."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,22 +7,22 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
+from experiments.results.finished_runs import optional
 from experiments.results.measurements import Line
-from experiments.results.store import optional
 from experiments.tables.labels import short
 from experiments.tables.table import Table
 
 ABOUT = (
-    "Total-variation distance of a signal between poisons and a tier: no rule that looks only at the signal "
-    "can treat them more differently. Bars: 95 % bootstrap interval (first seed measured); the grey tick is "
-    "the mean under random relabelling."
+    "Total-variation distance of a signal between poisons and a tier: no rule that looks only at "
+    "the signal can treat them more differently. Bars: 95 % bootstrap interval (first seed "
+    "measured); the grey tick is the mean under random relabelling."
 )
 FILE = "probe-signals.json"
 COLUMNS = 3
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
-    """Some run of the table was probed."""
+    """Return whether some run of the table was probed."""
     return any(_signals(line, results) for line in lines)
 
 
@@ -36,8 +36,8 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
     flat = [axis for line in axes for axis in line]
     handles: dict[str, Any] = {}
     for axis, (line, signals) in zip(flat, shown, strict=False):
-        for place, found in enumerate(signals.values()):
-            for number, (tier, values) in enumerate(found.items()):
+        for place, tiers in enumerate(signals.values()):
+            for number, (tier, values) in enumerate(tiers.items()):
                 handles[tier] = _mark(axis, place + 0.2 * (number - 1), tier, number, values)
         axis.set_yticks(range(len(signals)), [signal.replace("_", " ") for signal in signals])
         axis.set_ylim(len(signals) - 0.5, -0.5)
@@ -54,17 +54,28 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
 
 
 def _signals(line: Line, results: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Separability by signal and tier of the first seed that was probed; empty where none was."""
+    """Return separability by signal and tier of the first seed that was probed, or nothing."""
     for experiment in line.row.experiments:
-        found = optional(results / experiment.id / FILE)
-        if found is not None:
-            signals: dict[str, dict[str, dict[str, Any]]] = found["signals"]
+        report = optional(results / experiment.id / FILE)
+        if report is not None:
+            signals: dict[str, dict[str, dict[str, Any]]] = report["signals"]
             return signals
     return {}
 
 
 def _mark(axis: Axes, place: float, tier: str, number: int, values: dict[str, Any]) -> Any:
-    """One estimate with its interval, and the level of chance."""
+    """Draw one estimate with its interval, and the level of chance.
+
+    Args:
+        axis: The panel.
+        place: Where it stands, in signals from the top.
+        tier: The tier that poisons are compared with: its colour.
+        number: Number of the tier: its shape.
+        values: Separability of the signal, by name.
+
+    Returns:
+        What stands for it in the legend.
+    """
     estimate = values["total_variation"]
     low, high = estimate["value"] - estimate["low"], estimate["high"] - estimate["value"]
     axis.plot(values["total_variation_chance"], place, "|", color=GREY, markersize=8)

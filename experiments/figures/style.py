@@ -1,4 +1,4 @@
-"""What all figures share: colours of methods and tiers, line styles by case, and how they are saved."""
+"""What all figures share: colours of methods and tiers, line styles by case, how they are saved."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Any
 import matplotlib
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from experiments.tables.labels import varying, words
+from experiments.results.measurements import Line
+from experiments.tables.labels import name, varying, words
 from experiments.tables.table import Row, Table
+from fedgroup.storage import atomic
 
 FORMATS = (".svg", ".pdf", ".png")
 
@@ -32,15 +33,22 @@ METHODS = {
     "GroupDRO": "#cc79a7",
     "EPIC": "#009e73",
 }
-"""Colours of the shipped tables' methods in every figure: from palettes made for colour-blind readers
-(Okabe and Ito 2008; Tol 2021, muted)."""
+"""Colours of the shipped tables' methods in every figure.
+
+From palettes made for colour-blind readers (Okabe and Ito 2008; Tol 2021, muted).
+"""
 OTHERS = ("#e69f00", "#88ccee", "#661100", "#6699cc", "#888888", "#aa4466", "#4477aa", "#ddcc77")
 """Colours of other methods, in the order of the table."""
 TIERS = {"poisons": "#1b1b1b", "LRG-1": "#d55e00", "LRG-2": "#e69f00", "HRG": "#0072b2"}
 DASHES = {"ideal": "--", "worst": ":", "no": "--", "non-iid": "--"}
 """Line style by the value of the style column; others are drawn solid."""
 HATCHES = {"--": "///", ":": "...", "-": ""}
+NOTHING = "–"
+"""In a label: this column says nothing of the row."""
 STYLE_COLUMNS = ("CASE", "IID?")
+DPI = 150
+COLUMN_WIDTH = 3.3
+"""Inches: a column of a paper."""
 MARKERS = "osD^vPX<>*"
 GREY = "#666666"
 SETTINGS: Any = {
@@ -67,20 +75,20 @@ styled = matplotlib.rc_context(SETTINGS)
 
 
 def colour_column(table: Table) -> str:
-    """Label column that the colour tells: METHOD, or the first."""
+    """Return the label column that the colour tells: METHOD, or the first."""
     first = table.rows[0].label
     return "METHOD" if "METHOD" in first else next(iter(first), "")
 
 
 def style_column(table: Table) -> str:
-    """Label column that line styles tell: the case or the split; '' where there is none."""
+    """Return the label column that line styles tell, case or split; '' where there is none."""
     return next(
         (c for c in STYLE_COLUMNS if c in table.rows[0].label and c != colour_column(table)), ""
     )
 
 
 def colours(table: Table) -> dict[str, str]:
-    """Colour by value of the colour column: ordered shades where all values are numbers."""
+    """Return the colour of each value of the colour column; shades where all are numbers."""
     values = list(dict.fromkeys(row.label.get(colour_column(table), "") for row in table.rows))
     if len(values) > 1 and all(_is_number(value) for value in values):
         shades = colormaps["viridis"]
@@ -92,45 +100,98 @@ def colours(table: Table) -> dict[str, str]:
 
 
 def style(row: Row, table: Table) -> dict[str, Any]:
-    """Colour and line style of a row."""
+    """Return the colour and the line style of a row."""
     return {
         "color": colours(table)[row.label.get(colour_column(table), "")],
         "linestyle": DASHES.get(row.label.get(style_column(table), "").lower(), "-"),
     }
 
 
+def ink(colour: str) -> str:
+    """Return the colour, darkened until it reads on white as text (a contrast of 3.5 to 1)."""
+    red, green, blue = to_rgb(colour)
+    while (1.05 / (_luminance(red, green, blue) + 0.05)) < 3.5:
+        red, green, blue = 0.95 * red, 0.95 * green, 0.95 * blue
+    return to_hex((red, green, blue))
+
+
+def _luminance(*channels: float) -> float:
+    """Return the relative luminance (WCAG 2.1) of red, green and blue between 0 and 1."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def line_columns(table: Table) -> list[str]:
+    """Return the label columns that name a line within its panel: what colour and case tell."""
+    columns = dict.fromkeys((colour_column(table), "CASE"))
+    differing = [key for key in columns if len({row.label.get(key) for row in table.rows}) > 1]
+    return differing or [colour_column(table)]
+
+
+def line_name(row: Row, table: Table) -> str:
+    """Return the name of a row's line: its label in the columns that name lines."""
+    kept = line_columns(table)
+    named = zip(row.label, words(row.label), strict=True)
+    parts = [word for key, word in named if key in kept and word != NOTHING]
+    return ", ".join(parts) or name(row)
+
+
+def line_look(row: Row, table: Table) -> dict[str, Any]:
+    """Return colour and line style of a row; dashes tell cases only, panels part the rest."""
+    look = style(row, table)
+    return look if style_column(table) == "CASE" else look | {"linestyle": "-"}
+
+
 def facets(table: Table) -> dict[str, list[Row]]:
-    """Rows by what neither colour nor line style tells: one panel (or row of panels) each."""
-    told = {colour_column(table), style_column(table)}
+    """Return rows by what does not name their lines: one row of panels each."""
+    naming = line_columns(table)
     parted: dict[str, list[Row]] = {}
     for row in table.rows:
-        kept = [word for key, word in varying(row, table.rows).items() if key not in told]
+        kept = [
+            word
+            for key, word in varying(row, table.rows).items()
+            if key not in naming and word != NOTHING
+        ]
         parted.setdefault(", ".join(kept), []).append(row)
     return parted
 
 
-def legend(figure: Figure, table: Table, rows: Sequence[Row]) -> None:
-    """One legend under the panels: the colours, then the line styles."""
-    by_colour, column = {}, style_column(table)
-    by_style = {}
-    for row in rows:
-        how = style(row, table)
-        by_colour[row.label.get(colour_column(table), "")] = how["color"]
-        if column:
-            place = list(row.label).index(column)
-            by_style[words(row.label)[place]] = how["linestyle"]
-    numbered = all(_is_number(value) for value in by_colour)
-    prefix = f"{colour_column(table).lower()} " if numbered else ""
-    handles = [Line2D([], [], color=c, label=prefix + v, linewidth=2) for v, c in by_colour.items()]
-    if len(by_style) > 1:
-        handles += [Line2D([], [], color=GREY, linestyle=s, label=v) for v, s in by_style.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
+def seeds(lines: Sequence[Line]) -> str:
+    """Say how many seeds stand behind the rows that are finished: 'n = 3 seeds'."""
+    counted = sorted({n for line in lines if (n := sum(run is not None for run in line.runs))})
+    text = " to ".join(str(n) for n in dict.fromkeys((counted[0], counted[-1]))) if counted else "0"
+    return f"n = {text} seed{'' if text == '1' else 's'}"
 
 
-def canvas(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of rows x columns panels, `width` x `height` inches in all."""
+def canvas(
+    rows: int,
+    columns: int,
+    width: float,
+    height: float,
+    heights: Sequence[float] | None = None,
+    share_y: bool = False,
+) -> tuple[Figure, list[list[Axes]]]:
+    """Make a figure of panels.
+
+    Args:
+        rows: Rows of panels.
+        columns: Columns of panels.
+        width: Width of the whole figure in inches.
+        height: Its height in inches.
+        heights: Relative heights of the rows; equal where there are none.
+        share_y: Whether the panels of one column have one y axis.
+
+    Returns:
+        The figure, and its panels by row and column.
+    """
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        sharey="col" if share_y else False,
+        height_ratios=heights,
+    )
     return figure, [list(row) for row in axes]
 
 
@@ -139,16 +200,16 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
     Each file appears whole or not at all; equal figures are equal files.
     """
-    made = (
+    files = (
         [path] if path.suffix in FORMATS else [path.with_name(path.name + end) for end in FORMATS]
     )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # placed once, not once per format
-    for file in made:
-        temporary = file.with_name(f".{file.name}.tmp")
-        figure.savefig(temporary, format=file.suffix[1:], dpi=150, metadata=UNDATED[file.suffix])
-        temporary.replace(file)
-    return made
+    for file in files:
+        with atomic(file) as temporary:
+            kind = file.suffix
+            figure.savefig(temporary, format=kind[1:], dpi=DPI, metadata=UNDATED[kind])
+    return files
 
 
 def _is_number(text: str) -> bool:

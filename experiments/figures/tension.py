@@ -14,15 +14,16 @@ from experiments.tables.labels import short
 from experiments.tables.table import Table
 
 ABOUT = (
-    "Up: the attack succeeds less often. Right: the worst group loses accuracy. The dotted diagonal is an "
-    "even trade, one point for one point; bars are sample standard deviations of the paired differences."
+    "Up: the attack succeeds less often. Right: the worst group loses accuracy. The dotted "
+    "diagonal is an even trade, one point for one point; bars are sample standard deviations of "
+    "the paired differences."
 )
 LABEL_HEIGHT = 0.055
 """Least distance of two labels, as a share of the axis."""
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
-    """Some row has both drops."""
+    """Return whether some row has both drops."""
     return any(line.drops and {"asr", "wga"} <= set(line.drops) for line in lines)
 
 

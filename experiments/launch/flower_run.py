@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.console import make_console
 from experiments.experiment import Experiment
-from experiments.launch.progress import make_console
 from experiments.report.terminal import print_reports
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
@@ -27,8 +27,20 @@ COMPLETED = "finished:completed"
 def flower_table(table: Table, connection: str, results: Path, timeout: float, app: Path) -> int:
     """Run what is missing of a table over a SuperLink, one run after the other, then report it.
 
-    The ServerApp writes to `results`, so this command and the SuperLink must see the same folder. Returns 1
-    where a run failed; the same command goes on with what is missing, from the last checkpoints.
+    The same call goes on with what is missing, from the last checkpoints.
+
+    Args:
+        table: The table; it holds no centralized method.
+        connection: The SuperLink's name in Flower's config.toml.
+        results: Folder of run directories, which the ServerApp must see under the same path.
+        timeout: Seconds a round waits for replies.
+        app: Folder of the Flower app, with its pyproject.toml.
+
+    Returns:
+        The exit code: 1 where a run failed, else 0.
+
+    Raises:
+        FedgroupError: A row is a centralized method, or `app` holds no Flower app.
     """
     failed = []
     for experiment, label in labelled(table):
@@ -51,7 +63,18 @@ def flower_table(table: Table, connection: str, results: Path, timeout: float, a
 def submit(
     experiment: Experiment, connection: str, results: Path, timeout: float, app: Path
 ) -> int:
-    """Submit one experiment as a whole; the app's own defaults are blanked, so that its spec rules."""
+    """Submit one experiment as a whole spec; the app's own settings are blanked.
+
+    Args:
+        experiment: What to run.
+        connection: The SuperLink's name in Flower's config.toml.
+        results: Folder that the ServerApp writes to.
+        timeout: Seconds a round waits for replies.
+        app: Folder of the Flower app, with its pyproject.toml.
+
+    Returns:
+        The exit code: 0 where Flower says that the run completed.
+    """
     values: dict[str, str | float] = dict.fromkeys(_run_config_keys(app), "")
     values |= {"spec": experiment.to_json(), "results": str(results.resolve()), "timeout": timeout}
     with tempfile.TemporaryDirectory() as folder:
@@ -61,13 +84,14 @@ def submit(
 
 
 def _run_config_keys(app: Path) -> list[str]:
-    """Dotted keys of the app's run config; Flower takes no others."""
+    """Return the dotted keys of the app's run config; Flower takes no others."""
     try:
         project = tomllib.loads((app / "pyproject.toml").read_text(encoding="utf-8"))
         config = project["tool"]["flwr"]["app"]["config"]
     except (OSError, ValueError, KeyError) as error:
         raise FedgroupError(
-            f"{app} holds no Flower app ({error}): run this in fedgroup's folder, where pyproject.toml lies"
+            f"{app} holds no Flower app ({error}): run this in fedgroup's folder, where "
+            f"pyproject.toml lies"
         ) from error
     return _dotted(config)
 
@@ -80,7 +104,7 @@ def _dotted(values: Mapping[str, Any], where: str = "") -> list[str]:
 
 
 def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
-    """Run `flwr run APP ARGUMENTS --stream`, then ask Flower how it ended; returns 0 only for completed."""
+    """Run `flwr run APP ARGUMENTS --stream`; return 0 where Flower says that the run completed."""
     flwr = str(Path(sys.executable).with_name("flwr"))
     command = [flwr, "run", str(app), *arguments, "--stream"]
     try:
@@ -94,8 +118,8 @@ def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
     for line in process.stdout:
         sys.stdout.write(line)
         sys.stdout.flush()
-        if found := re.search(r"Successfully started run (\d+)", line):
-            run = found.group(1)
+        if started := re.search(r"Successfully started run (\d+)", line):
+            run = started.group(1)
         if "FedgroupError: " in line:
             reason = line.split("FedgroupError: ", 1)[1].strip()
     if process.wait() or run is None:
@@ -110,7 +134,7 @@ def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
 
 
 def _state(flwr: str, run: str, arguments: Sequence[str]) -> str:
-    """Status that Flower gives a run, e.g. finished:failed."""
+    """Return the status that Flower gives a run, e.g. finished:failed."""
     connection = [argument for argument in arguments[:1] if not argument.startswith("-")]
     command = [flwr, "list", *connection, "--run-id", run, "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,31 +1,31 @@
-"""Whole runs as Ray tasks on a cluster: each on any machine with room, all writing to one shared folder.
+"""Whole runs as Ray tasks on a cluster: each on any machine with room, all in one shared folder.
 
 Progress and results travel through the run directories, so `--results` must be a folder that every
 machine sees under the same path, and fedgroup must be installed on each.
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clients.ray_grid import start_ray
 from clients.resources import Resources
+from experiments.launch.scheduler import Start
 from fedgroup.device import CORES
 
 
-def on_cluster(resources: Resources) -> Callable[..., "OnCluster"]:
-    """Return a function that starts a run on the Ray cluster, with the handle that launch() watches."""
+def on_cluster(resources: Resources) -> Start:
+    """Return a function that starts a run on the Ray cluster and returns a handle on it."""
     ray, _ = start_ray(resources)
     gpus = ray.cluster_resources().get("GPU", 0.0)
-    # with several workers the run itself only waits for its clients, whose actors hold the cores and GPUs
-    alone = resources.workers == 1
+    # a run with several workers only waits for its clients, whose actors hold the cores and GPUs
+    trains_itself = resources.workers == 1
     task = ray.remote(
         max_retries=0,
         max_calls=1,  # a fresh process for every run
-        num_cpus=resources.threads if alone else 0,
-        num_gpus=(resources.gpus_per_client or 1.0) if alone and gpus else 0,
+        num_cpus=resources.threads if trains_itself else 0,
+        num_gpus=(resources.gpus_per_client or 1.0) if trains_itself and gpus else 0,
     )(run_here)
     paths = [str(Path(path).resolve()) for path in sys.path]
 
@@ -33,8 +33,8 @@ def on_cluster(resources: Resources) -> Callable[..., "OnCluster"]:
         text: str, results: str, resources: Resources, environment: dict[str, str]
     ) -> OnCluster:
         inner = replace(resources, ray_address=None)
-        own = environment | {CORES: str(resources.workers * resources.threads)}
-        return OnCluster(ray, task.remote(text, results, inner, own, paths))
+        variables = environment | {CORES: str(resources.workers * resources.threads)}
+        return OnCluster(ray, task.remote(text, results, inner, variables, paths))
 
     return start
 
@@ -43,6 +43,7 @@ class OnCluster:
     """A run on the cluster, with the three things that launch() asks of a process."""
 
     def __init__(self, ray: Any, reference: Any) -> None:
+        """Hold Ray's module and the reference of the task."""
         self._ray = ray
         self._reference = reference
         self._code: int | None = None
@@ -69,7 +70,18 @@ class OnCluster:
 def run_here(
     text: str, results: str, resources: Resources, environment: dict[str, str], paths: list[str]
 ) -> int:
-    """Body of the Ray task: the worker that runs on a laptop too; returns its exit code."""
+    """Run an experiment as the body of a Ray task.
+
+    Args:
+        text: The experiment as JSON.
+        results: Folder of run directories, the same on every machine.
+        resources: What the run may use.
+        environment: Variables of the run.
+        paths: The import path of the machine that launched it.
+
+    Returns:
+        The exit code of the worker.
+    """
     sys.path[:] = paths + [path for path in sys.path if path not in paths]
     from experiments.launch.worker import work
 

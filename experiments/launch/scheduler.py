@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -29,6 +29,7 @@ class Watched:
 
     experiment: Experiment
     label: str
+    """What the run is called."""
     done: int = 0
     """Rounds recorded."""
     last: dict[str, Any] | None = None
@@ -38,6 +39,7 @@ class Watched:
     state: str = "waiting"
     """waiting, running, done or failed."""
     reason: str = ""
+    """Why it failed, in one line."""
     sizes: tuple[int, ...] = ()
     """Bytes of the record files when they were last read."""
 
@@ -48,6 +50,28 @@ class Watched:
 
 
 Display = Callable[[Sequence[Watched]], None]
+"""Shows all runs as they are now."""
+
+
+class Process(Protocol):
+    """A run that was started: a process here, or a task on a cluster."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """Exit code, negative for the signal that ended it; None while it runs."""
+        ...
+
+    def terminate(self) -> None:
+        """Stop the run; its records stay."""
+        ...
+
+    def join(self) -> None:
+        """Wait until it has stopped."""
+        ...
+
+
+Start = Callable[[str, str, Resources, dict[str, str]], Process]
+"""Starts a run, given the arguments of worker.work()."""
 
 
 def launch(
@@ -57,7 +81,18 @@ def launch(
     display: Display,
     resources: Resources | None = None,
 ) -> list[Watched]:
-    """Run the experiments that are not done, `jobs` at a time; returns all with their final state."""
+    """Run the experiments that are not done.
+
+    Args:
+        runs: Experiments with their labels.
+        results: Folder of their run directories.
+        jobs: Runs side by side.
+        display: Called with all runs after every look at their directories.
+        resources: What one run may use; default: one thread, no Ray.
+
+    Returns:
+        All runs with their final state.
+    """
     resources = resources or Resources()
     watched = [Watched(experiment, label) for experiment, label in runs]
     for run in watched:
@@ -77,10 +112,11 @@ def _work_through(
     slots: "Slots",
     results: Path,
     display: Display,
-    start: "Start",
+    start: Start,
     resources: Resources,
 ) -> None:
-    active: dict[int, tuple[Watched, Any, int]] = {}
+    """Start the waiting runs as slots come free, and follow all until none is active."""
+    active: dict[int, tuple[Watched, Process, int]] = {}
     try:
         while waiting or active:
             while waiting and slots.free:
@@ -90,9 +126,7 @@ def _work_through(
                 process = start(text, str(results.resolve()), resources, place)
                 active[id(run)] = (run, process, slot)
             for key, (run, process, slot) in list(active.items()):
-                code = (
-                    process.exitcode
-                )  # before the look, which then sees all that the process wrote
+                code = process.exitcode  # first: the look then sees all that the process wrote
                 look(run, results)
                 if code is not None:
                     del active[key]
@@ -108,9 +142,10 @@ def _work_through(
 
 
 class Slots:
-    """Places to run side by side; each gets its share of the cores and, with several GPUs, one of them."""
+    """Places to run side by side; each has a share of the cores and, with several GPUs, one."""
 
     def __init__(self, jobs: int, resources: Resources) -> None:
+        """Make `jobs` places for runs that use `resources` each."""
         self.free = list(range(jobs))
         self._gpus = 0
         self._cores = 0
@@ -121,17 +156,13 @@ class Slots:
             self._gpus = torch.cuda.device_count()
 
     def environment(self, slot: int) -> dict[str, str]:
-        """Variables of a run in this slot."""
-        own = {CORES: str(self._cores)} if self._cores else {}
-        return own | {VARIABLE: f"cuda:{slot % self._gpus}"} if self._gpus else own
-
-
-Start = Callable[[str, str, Resources, dict[str, str]], Any]
-"""Starts a run; the result has exitcode (None while it runs), terminate() and join()."""
+        """Return the variables of a run in this slot."""
+        variables = {CORES: str(self._cores)} if self._cores else {}
+        return variables | {VARIABLE: f"cuda:{slot % self._gpus}"} if self._gpus else variables
 
 
 def starter(resources: Resources) -> Start:
-    """How runs start: as processes here, or as Ray tasks on the cluster of `resources.ray_address`."""
+    """Return how runs start: as processes here, or as tasks on the cluster at ray_address."""
     if resources.ray_address is not None:
         from experiments.launch.ray_cluster import on_cluster
 
@@ -141,10 +172,12 @@ def starter(resources: Resources) -> Start:
     if forks:  # heavy imports once, not once per run
         context.set_forkserver_preload(["experiments.launch.worker"])
 
-    def start(*arguments: Any) -> Any:
-        process = context.Process(target=work, args=arguments)
+    def start(
+        text: str, results: str, resources: Resources, environment: dict[str, str]
+    ) -> Process:
+        process: Any = context.Process(target=work, args=(text, results, resources, environment))
         process.start()
-        return process
+        return process  # type: ignore[no-any-return]
 
     return start
 
@@ -169,6 +202,7 @@ def _size(path: Path) -> int:
 
 
 def _settle(run: Watched, code: int, results: Path) -> None:
+    """Set the final state of a run whose process has ended, and why where it failed."""
     folder = results / run.experiment.id
     if code == 0 and status(folder) == "done":
         run.state = "done"

@@ -11,9 +11,10 @@ from fedgroup.run_directory import SECONDS, read_lines
 
 
 class Board:
-    """Follows runs and writes each new round once: accuracies per split and group, losses, seconds."""
+    """Follow runs and write each new round once: accuracies by split and group, losses, seconds."""
 
     def __init__(self, folder: Path, results: Path) -> None:
+        """Write events of the runs in `results` to a folder of each in `folder`."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
@@ -39,31 +40,33 @@ class Board:
             self._writers[name].add_text("run", run.label)
         writer, done = self._writers[name], self._written.get(name, -1)
         folder = self._results / name
-        for row in read_lines(folder, "rounds"):
-            if row["round"] > done:
-                for key, value in scalars(row).items():
-                    writer.add_scalar(key, value, row["round"])
-                self._written[name] = row["round"]
-        for row in read_lines(folder, "timing"):
-            if row["round"] > done:
-                for key in SECONDS:
-                    if key in row:
-                        writer.add_scalar(f"seconds/{key}", row[key], row["round"])
+        for record in read_lines(folder, "rounds"):
+            if record["round"] > done:
+                for tag, number in scalars(record).items():
+                    writer.add_scalar(tag, number, record["round"])
+                self._written[name] = record["round"]
+        for record in read_lines(folder, "timing"):
+            if record["round"] > done:
+                for part in SECONDS:
+                    if part in record:
+                        writer.add_scalar(f"seconds/{part}", record[part], record["round"])
         writer.flush()
 
 
-def scalars(row: dict[str, Any]) -> dict[str, float]:
-    """Numbers of one record line, by TensorBoard tag; accuracies in percent."""
-    out: dict[str, float] = {}
+def scalars(record: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of one record by TensorBoard tag; accuracies in percent."""
+    numbers: dict[str, float] = {}
     for split in ("val", "test"):
-        if split in row:
-            found = counts(row, split)
-            out[f"{split}/WGA"] = 100 * found.wga()
-            out[f"{split}/ACC"] = 100 * found.accuracy()
-            for group, (correct, total) in enumerate(zip(found.correct, found.total, strict=True)):
+        if split in record:
+            groups = counts(record, split)
+            numbers[f"{split}/WGA"] = 100 * groups.wga()
+            numbers[f"{split}/ACC"] = 100 * groups.accuracy()
+            for group, (correct, total) in enumerate(
+                zip(groups.correct, groups.total, strict=True)
+            ):
                 if total:
-                    out[f"{split}/group {group}"] = 100 * correct / total
+                    numbers[f"{split}/group {group}"] = 100 * correct / total
     for key in ("loss", "step_norm", "minority_influence", "admitted"):
-        if row.get(key) is not None:
-            out[f"round/{key}"] = float(row[key])
-    return out
+        if record.get(key) is not None:
+            numbers[f"round/{key}"] = float(record[key])
+    return numbers

@@ -1,4 +1,4 @@
-"""The body of a worker process: one experiment, its output in the run's log, its fate as exit code."""
+"""The body of a worker process: one experiment, its output in the run's log, its exit code."""
 
 import json
 import os
@@ -20,7 +20,14 @@ ERROR = "error.txt"
 
 
 def work(text: str, results: str, resources: Resources, environment: dict[str, str]) -> None:
-    """Run the experiment given as JSON; exits 1 after writing why."""
+    """Run one experiment with all output in its log; exit with 1 after writing why it failed.
+
+    Args:
+        text: The experiment as JSON.
+        results: Folder of run directories.
+        resources: What the run may use.
+        environment: Variables to set before anything else.
+    """
     os.environ.update(environment)
     experiment = Experiment.of(json.loads(text))
     folder = Path(results) / experiment.id

@@ -39,13 +39,14 @@ class Cell:
     """95 % t interval of a drop's mean, with two or more seeds."""
 
 
-Grid = tuple[list[Column], list[list[Cell]]]
+Layout = tuple[list[Column], list[list[Cell]]]
+"""Columns and rows of the printed table."""
 
 
-def grid(table: Table, found: Sequence[Line]) -> Grid:
-    """Columns and rows of the printed table; the column of notes only where there are some."""
+def lay_out(table: Table, lines: Sequence[Line]) -> Layout:
+    """Return the printed table; it has a column of notes only where there are some."""
     labels = list(table.rows[0].label)
-    values, drops = _metrics(table, found)
+    values, drops = _metrics(table, lines)
     columns = [
         *(Column(key, "label", key) for key in labels),
         *(Column(head, "value", key) for head, key in zip(headings(values), values, strict=True)),
@@ -56,35 +57,42 @@ def grid(table: Table, found: Sequence[Line]) -> Grid:
             if key not in labels
         ),
     ]
-    if any(line.flags for line in found):
+    if any(line.flags for line in lines):
         columns.append(Column("notes", "notes", ""))
-    return columns, [[_cell(column, line, table) for column in columns] for line in found]
+    return columns, [[_cell(column, line, table) for column in columns] for line in lines]
 
 
-def cells(table: Table, found: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the printed table, as text."""
-    columns, body = grid(table, found)
+def cells(table: Table, lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of the printed table, as text."""
+    columns, body = lay_out(table, lines)
     return [column.full for column in columns], [[cell.text for cell in row] for row in body]
 
 
-def _metrics(table: Table, found: Sequence[Line]) -> tuple[list[str], list[str]]:
-    """Metrics of the printed table, and those whose drops follow."""
-    measures_attack = ["asr"] if attacked(table) else []
-    drops = [*ACCURACIES, *measures_attack] if any(line.drops for line in found) else []
-    values = list(table.columns) or ["wga", "acc_adjusted", *measures_attack]
-    if "asr" in values and any(line.spread("asr_base") for line in found):
+def _metrics(table: Table, lines: Sequence[Line]) -> tuple[list[str], list[str]]:
+    """Return the metrics of the printed table, and those whose drops follow."""
+    attack_success = ["asr"] if attacked(table) else []
+    drops = [*ACCURACIES, *attack_success] if any(line.drops for line in lines) else []
+    values = list(table.columns) or ["wga", "acc_adjusted", *attack_success]
+    if "asr" in values and any(line.spread("asr_base") for line in lines):
         values.insert(values.index("asr") + 1, "asr_base")
     return values, drops
 
 
 def _cell(column: Column, line: Line, table: Table) -> Cell:
+    """Return the cell of a column in a row.
+
+    Args:
+        column: The column.
+        line: The row.
+        table: Their table, for the paper's values.
+    """
     if column.part == "label":
         return Cell(line.row.label[column.key])
     if column.part == "notes":
         return Cell("; ".join(line.flags))
     if column.part == "paper":
         text = table.paper.get(tuple(line.row.label.values()), {}).get(column.key) or NONE
-        return Cell(text, _leading(text))
+        return Cell(text, _leading_number(text))
     decimals = metric(column.key).decimals
     if column.part == "value":
         spread = line.spread(column.key)
@@ -99,8 +107,8 @@ def _cell(column: Column, line: Line, table: Table) -> Cell:
     return Cell(cell(drop.spread.mean, drop.spread.std, decimals), drop.spread.mean, interval)
 
 
-def _leading(text: str) -> float | None:
-    """The mean of a cell such as '12.3 ± 4.5'; None where it is no number."""
+def _leading_number(text: str) -> float | None:
+    """Return the mean of a cell such as '12.3 ± 4.5'; None where it is no number."""
     try:
         return float(text.split("±")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""What methods find and what could be told apart, in words: tiers identified, gaps and bounds, entropies."""
+"""What methods find and what could be told apart, in words: tiers, gaps and bounds, entropies."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,17 @@ from experiments.tables.labels import words
 from experiments.tables.table import Table
 
 CASE = "CASE"
-CELLS = ("poisons", "LRG-1", "LRG-2", "HRG")
+TIERS = ("poisons", "LRG-1", "LRG-2", "HRG")
 VERBS = {"idnf": "identifies", "elmf": "eliminates"}
 
 
 def findings(table: Table, done: Sequence[Line]) -> list[str]:
-    """Sentences on what the table prints of these, one per row or method."""
+    """Return sentences on what the table prints of these, one per row or method."""
     return [*_shares(table, done), *_bounds(table, done), *_entropies(table, done)]
 
 
 def _shares(table: Table, done: Sequence[Line]) -> list[str]:
-    """Whom a method finds: shares of the poisons and the tiers.
+    """Say whom a method finds: shares of the poisons and the tiers.
 
     What is identified is the same in every case of a method, what is eliminated is not.
     """
@@ -27,14 +27,14 @@ def _shares(table: Table, done: Sequence[Line]) -> list[str]:
         if not _prints(table, kind):
             continue
         for line in done:
-            if shares := _cells(line, kind, "% of"):
+            if shares := _by_tier(line, kind, "% of"):
                 label = _label(line, with_case=kind == "elmf")
                 sentences.setdefault(f"{kind} {label}", f"{label} {verb} {_and(shares)}.")
     return list(sentences.values())
 
 
 def _bounds(table: Table, done: Sequence[Line]) -> list[str]:
-    """How differently a method treats poisons and LRG-1, and how differently any rule on its signal could."""
+    """Say how differently a method treats poisons and LRG-1, and how differently any rule could."""
     if "bound" not in table.columns:
         return []
     sentences = []
@@ -42,35 +42,41 @@ def _bounds(table: Table, done: Sequence[Line]) -> list[str]:
         gap, bound, chance = (line.spread(key) for key in ("gap", "bound", "chance"))
         if gap and bound and chance:
             sentences.append(
-                f"{_label(line)} selects poisons and LRG-1 at rates {number(gap.mean)} points apart; no rule "
-                f"on its signal can exceed {number(bound.mean)} in these samples (by chance alone "
-                f"{number(chance.mean)})."
+                f"{_label(line)} selects poisons and LRG-1 at rates {number(gap.mean)} points "
+                f"apart; no rule on its signal can exceed {number(bound.mean)} in these samples "
+                f"(by chance alone {number(chance.mean)})."
             )
     return sentences
 
 
 def _entropies(table: Table, done: Sequence[Line]) -> list[str]:
-    """STRIP's entropy of the poisons and the tiers."""
+    """Give STRIP's entropy of the poisons and the tiers."""
     if not _prints(table, "entropy"):
         return []
     sentences = []
     for line in done:
-        if found := _cells(line, "entropy", "bits for"):
-            sentences.append(f"{_label(line)}: STRIP's entropy is {_and(found)}.")
+        if entropies := _by_tier(line, "entropy", "bits for"):
+            sentences.append(f"{_label(line)}: STRIP's entropy is {_and(entropies)}.")
     return sentences
 
 
-def _cells(line: Line, family: str, unit: str) -> list[str]:
-    """Means of a family of numbers, one per cell that has it: '3.1 % of LRG-1'."""
+def _by_tier(line: Line, family: str, unit: str) -> list[str]:
+    """Return the means of a family of numbers, one per tier that has one: '3.1 % of LRG-1'.
+
+    Args:
+        line: The row.
+        family: What the names of the numbers begin with: 'idnf', say.
+        unit: What stands between a number and its tier.
+    """
     return [
-        f"{number(spread.mean, metric(key).decimals)} {unit} {cell}"
-        for cell in CELLS
-        if (spread := line.spread(key := f"{family} {cell}"))
+        f"{number(spread.mean, metric(key).decimals)} {unit} {tier}"
+        for tier in TIERS
+        if (spread := line.spread(key := f"{family} {tier}"))
     ]
 
 
 def _prints(table: Table, family: str) -> bool:
-    """Whether columns of the family are printed; a table without columns of its own prints none."""
+    """Return whether columns of the family are printed; none are where the table names none."""
     return any(column.startswith(f"{family} ") for column in table.columns)
 
 

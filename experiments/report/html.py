@@ -1,7 +1,8 @@
-"""The report as one HTML page that needs nothing else: no network, no files beside it, no framework."""
+"""The report as one HTML page that needs nothing else: no network, no files, no framework."""
 
 import base64
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -12,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from experiments.report.columns import Cell, Column, Grid
+from experiments.report.columns import Cell, Column, Layout
 from experiments.report.metric_format import number
 from experiments.report.provenance import Provenance
 from experiments.report.separability_rows import CAPTION, COLUMNS
@@ -26,6 +27,12 @@ PARTS = {
     "notes": "",
 }
 """Headings over the parts of a table."""
+DOTS = 150
+"""Dots per inch of the PNG files."""
+LARGER = 2
+"""An SVG, sharp at any size, is taken up to so many times the size of the PNG."""
+NARROW = 340
+"""Pixels: a figure no wider stands beside the summary and the table."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +44,20 @@ class Picture:
     about: str
     source: str
     """A data URI."""
+    width: int
+    """Width in print, in CSS pixels (96 an inch)."""
+    height: int
 
 
 @dataclass(frozen=True)
 class Section:
-    """Everything the page says about one table."""
+    """What the page says about one table."""
 
     name: str
     title: str
     note: str
     sentences: Sequence[str]
-    grid: Grid
+    layout: Layout
     notes: Sequence[str]
     signals: Sequence[Sequence[str]]
     """Rows of the separability report."""
@@ -60,11 +70,19 @@ class Section:
     """What drops are taken against."""
     verdict: Verdict | None = None
 
+    @property
+    def lead(self) -> Picture | None:
+        """The figure to see first: the first that is as narrow as a column of text."""
+        return next((figure for figure in self.pictures if figure.width <= NARROW), None)
+
 
 def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) -> str:
-    """The HTML of a report of one table or several; equal arguments give equal text.
+    """Return the HTML of a report of one table or several; equal arguments give equal text.
 
-    `together` are sentences over all tables. What every table's summary says is said once, with them.
+    Args:
+        title: Title of the page.
+        sections: What it says about each table. What all of their summaries say is said once.
+        together: Sentences over all tables.
     """
     folder = resources.files("experiments") / "report"
 
@@ -77,10 +95,8 @@ def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) 
     environment.globals |= {"parts": parts, "interval": interval, "sortable": sortable}
     shared: dict[str, Any] = {"signals_caption": CAPTION, "signals_columns": COLUMNS}
     template = environment.from_string(asset("page.html"))
-    style, script = (
-        Markup(asset("page.css")),
-        Markup(asset("page.js")),
-    )  # our own text, nothing of a run
+    # our own text, nothing of a run
+    style, script = Markup(asset("page.css")), Markup(asset("page.js"))
     first, *others = sections
     common = [
         said
@@ -92,19 +108,25 @@ def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) 
 
 
 def picture(name: str, title: str, about: str, folder: Path) -> Picture:
-    """A drawn figure from its files NAME.svg and NAME.png in `folder`, whichever is smaller.
+    """Return a drawn figure as the page shows it: its SVG, or the PNG where that is far smaller.
 
     It becomes an image, not markup: nothing in it can run, and its ids meet no others.
+
+    Args:
+        name: Name of the figure.
+        title: Its title.
+        about: Its caption.
+        folder: Where NAME.svg and NAME.png are.
     """
-    kinds = {"svg": "image/svg+xml", "png": "image/png"}
-    files = {kind: (folder / f"{name}.{kind}").read_bytes() for kind in kinds}
-    kind = min(files, key=lambda kind: len(files[kind]))
-    source = f"data:{kinds[kind]};base64,{base64.b64encode(files[kind]).decode()}"
-    return Picture(name, title, about, source)
+    svg, png = ((folder / f"{name}.{kind}").read_bytes() for kind in ("svg", "png"))
+    kind, content = ("svg+xml", svg) if len(svg) <= LARGER * len(png) else ("png", png)
+    source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    width, height = struct.unpack(">II", png[16:24])  # of its header, in dots
+    return Picture(name, title, about, source, width * 96 // DOTS, height * 96 // DOTS)
 
 
 def parts(columns: Sequence[Column], against: str) -> list[tuple[str, int]]:
-    """Headings over the parts of a table and how many columns each spans."""
+    """Return headings over the parts of a table and how many columns each spans."""
     heads = {part: text.replace("{against}", against) for part, text in PARTS.items()}
     return [
         (heads[part], len(list(group))) for part, group in groupby(columns, key=lambda c: c.part)
@@ -112,12 +134,12 @@ def parts(columns: Sequence[Column], against: str) -> list[tuple[str, int]]:
 
 
 def sortable(cell: Cell) -> str:
-    """Number by which a cell is sorted; empty where it is sorted by its text."""
+    """Return the number by which a cell is sorted; empty where it is sorted by its text."""
     return "" if cell.value is None or math.isnan(cell.value) else repr(cell.value)
 
 
 def interval(cell: Cell) -> str:
-    """95 % interval of a drop in words; empty where there is none."""
+    """Return the 95 % interval of a drop in words; empty where there is none."""
     return (
         "" if cell.interval is None else f"{number(cell.interval[0])} to {number(cell.interval[1])}"
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from experiments.report.columns import Cell, Column, grid
+from experiments.report.columns import Cell, Column, lay_out
 from experiments.results.measurements import Line
 from experiments.tables.table import Table
 
@@ -42,14 +42,19 @@ NUMBERED = re.compile(r"^Table \d+: ")
 PARTS = {"value": "measured", "drop": "drop against {against}", "paper": "paper"}
 
 
-def latex(table: Table, found: Sequence[Line], notes: Sequence[str]) -> str:
-    """A table environment that needs the booktabs package; `notes` stand under it.
+def latex(table: Table, lines: Sequence[Line], notes: Sequence[str]) -> str:
+    """Return a table environment that needs the booktabs package.
 
     Label columns in which all rows agree go to the caption: a page is narrow.
+
+    Args:
+        table: The table.
+        lines: Its rows with their numbers.
+        notes: What stands under it.
     """
-    columns, body, constant = _narrowed(*grid(table, found))
+    columns, body, constant = _narrowed(*lay_out(table, lines))
     align = "".join("l" if column.part in ("label", "notes") else "r" for column in columns)
-    lines = [
+    source = [
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",
         r"  \centering\footnotesize\setlength{\tabcolsep}{3pt}",
@@ -69,13 +74,13 @@ def latex(table: Table, found: Sequence[Line], notes: Sequence[str]) -> str:
         r"  \end{minipage}",
         r"\end{table}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(source) + "\n"
 
 
 def _narrowed(
     columns: list[Column], body: list[list[Cell]]
 ) -> tuple[list[Column], list[list[Cell]], str]:
-    """The table without label columns of one value, and these in words."""
+    """Return the table without label columns of one value, and these in words."""
     kept, dropped = [], []
     for place, column in enumerate(columns):
         values = {row[place].text for row in body}
@@ -92,12 +97,12 @@ def _narrowed(
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it stands."""
+    """Return text that LaTeX prints as it stands."""
     return "".join(SPECIAL.get(character, character) for character in text.replace("\n", " "))
 
 
 def _signed(text: str) -> str:
-    """A cell; the hyphen of a negative number becomes a minus sign."""
+    """Return a cell's text, the hyphen of a negative number as a minus sign."""
     return "−" + text[1:] if text[:1] == "-" and text[1:2].isdigit() else text
 
 
@@ -106,7 +111,7 @@ def _row(texts: Sequence[str]) -> str:
 
 
 def _parts(columns: Sequence[Column], against: str) -> list[str]:
-    """Headings over the parts of the table, with a rule under each."""
+    """Return the headings over the parts of the table, with a rule under each."""
     heads, rules, start = [], [], 1
     for part, group in groupby(columns, key=lambda column: column.part):
         width = len(list(group))

@@ -11,13 +11,22 @@ from experiments.tables.table import Table
 
 def markdown(
     table: Table,
-    found: Sequence[Line],
+    lines: Sequence[Line],
     sentences: Sequence[str],
     notes: Sequence[str],
     signals: Sequence[Sequence[str]],
     verdict: Verdict | None,
 ) -> str:
-    """The verdict, the summary in `sentences`, the table and its `notes`, and what probes say."""
+    """Return the report of a table.
+
+    Args:
+        table: The table.
+        lines: Its rows with their numbers.
+        sentences: The summary.
+        notes: What stands under the table.
+        signals: Rows of the separability report; empty where nothing is probed.
+        verdict: The verdict on what is audited; None where nothing is.
+    """
     parts = [f"# {table.title}", table.note]
     if verdict:
         parts += [
@@ -26,7 +35,7 @@ def markdown(
             _table(verdict.head, verdict.body),
             "## Summary",
         ]
-    parts += [_list(sentences), _table(*cells(table, found)), _list(notes)]
+    parts += [_list(sentences), _table(*cells(table, lines)), _list(notes)]
     if signals:
         parts += [CAPTION, _table(COLUMNS, signals)]
     return "\n\n".join(part for part in parts if part) + "\n"

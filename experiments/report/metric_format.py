@@ -13,7 +13,7 @@ class Metric:
     unit: str = "%"
     """Printed in headings unless it is percent, the unit of nearly everything."""
     within: str = ""
-    """Family of the spread within one run, which stands after ± in place of the spread over seeds."""
+    """Family of the spread within one run, which stands after ± instead of the one over seeds."""
 
 
 METRICS = {
@@ -41,11 +41,11 @@ FAMILIES = {
     "tv": Metric("TV"),
     "auc": Metric("AUC"),
 }
-"""Numbers of one kind, one per tier or group: 'idnf LRG-1' is of the family idnf and prints as LRG-1."""
+"""Numbers of one kind, one per tier or group: 'idnf LRG-1' is an idnf and prints as LRG-1."""
 
 
 def metric(name: str) -> Metric:
-    """How the number called `name` is printed; an unknown one is a percentage under its own name."""
+    """Return how a number is printed; an unknown one is a percentage under its own name."""
     family, _, member = name.partition(" ")
     if name in METRICS or not (member and family in FAMILIES):
         return METRICS.get(name) or Metric(name.upper())
@@ -63,20 +63,26 @@ def _member(family: str, member: str) -> str:
 
 
 def headings(names: list[str]) -> list[str]:
-    """Headings of columns: the unit follows unless it is percent; equal ones get their family's name."""
+    """Return headings of columns, with the unit unless it is percent; equal ones get the family."""
     plain = [metric(name).heading for name in names]
-    made = []
+    full = []
     for name, heading in zip(names, plain, strict=True):
         family = name.partition(" ")[0]
         if plain.count(heading) > 1 and family in FAMILIES:
             heading = f"{FAMILIES[family].heading} {heading}"
         unit = metric(name).unit
-        made.append(heading if unit == "%" else f"{heading} ({unit})")
-    return made
+        full.append(heading if unit == "%" else f"{heading} ({unit})")
+    return full
 
 
 def cell(mean: float, std: float, decimals: int = 1) -> str:
-    """Format 'mean ± std'; a single seed has no std. A number that rounds to zero has no sign."""
+    """Format 'mean ± std'.
+
+    Args:
+        mean: The mean; without a sign where it rounds to zero.
+        std: The standard deviation; NaN, that of a single seed, is left out.
+        decimals: Decimals of both.
+    """
     text = number(mean, decimals)
     return text if math.isnan(std) else f"{text} ± {std:.{decimals}f}"
 

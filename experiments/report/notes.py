@@ -1,4 +1,4 @@
-"""What a reader must know beside the numbers: every fact about the runs, with the rows it holds for."""
+"""What a reader must know beside the numbers: facts about the runs, with the rows they hold for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -6,18 +6,20 @@ from typing import Any
 
 from experiments.experiment import Experiment
 from experiments.report.metric_format import number
+from experiments.results.finished_runs import environment, result, seconds
 from experiments.results.measurements import RAW_ACC, Line
-from experiments.results.store import environment, result, seconds
 from experiments.tables.labels import which
 from experiments.tables.table import Row, Table
+from fedgroup.attacks.attack import is_paired
 from fedgroup.attacks.none import NoAttack
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import to_dict
+from strategies.rules.sparsefed import SparseFed
 
 
-def finished(table: Table, results: Path) -> list[tuple[Experiment, dict[str, Any]]]:
-    """Finished experiments of a table's rows and their results; refuses a table without any."""
-    done = [(e, found) for e in table.experiments() if (found := result(e, results))]
+def finished_runs(table: Table, results: Path) -> list[tuple[Experiment, dict[str, Any]]]:
+    """Return the finished experiments of a table and their results; refuse a table without any."""
+    done = [(e, stored) for e in table.experiments() if (stored := result(e, results))]
     if not done:
         raise FedgroupError(
             f"no run of table {table.name} is finished: start with `fedgroup run {table.name}`"
@@ -25,41 +27,57 @@ def finished(table: Table, results: Path) -> list[tuple[Experiment, dict[str, An
     return done
 
 
-def footer(table: Table, found: Sequence[Line], results: Path, select: str) -> list[str]:
-    """Notes under the printed table, one sentence or a few each."""
-    done = finished(table, results)
+def table_notes(table: Table, lines: Sequence[Line], results: Path, select: str) -> list[str]:
+    """Return the notes under the printed table, one sentence or a few each.
+
+    Args:
+        table: The table.
+        lines: Its rows with their numbers.
+        results: Folder of the runs.
+        select: Selection rule of the numbers.
+
+    Raises:
+        FedgroupError: No run of the table is finished.
+    """
+    done = finished_runs(table, results)
     measured = [row for row in table.rows if any(result(run, results) for run in row.experiments)]
-    accuracies = _each(measured, lambda row: _accuracy(row, table.columns, results), "ACC:")
+    accuracies = _by_rows(measured, lambda row: _accuracy(row, table.columns, results), "ACC:")
     return [
-        spread_note(table, found),
+        spread_note(table, lines),
         " ".join([f"Selection: {select}.", *accuracies]),
-        *_each(measured, lambda row: _data(row, table.scale, results), "Data"),
-        *_each(table.rows, lambda row: _training(row.experiments[0]), "Training:"),
-        _worst_groups([found for _, found in done]),
-        *_each(table.rows, lambda row: _attack(row, table.against), "Attack"),
+        *_by_rows(measured, lambda row: _data(row, table.scale, results), "Data"),
+        *_by_rows(table.rows, lambda row: _training(row.experiments[0]), "Training:"),
+        _worst_groups([stored for _, stored in done]),
+        *_by_rows(table.rows, lambda row: _attack(row, table.against), "Attack"),
         *_presets(table),
         *_paper_note(table),
         _versions([experiment for experiment, _ in done], results),
     ]
 
 
-def spread_note(table: Table, found: Sequence[Line]) -> str:
-    """How many seeds stand behind a number, and what follows the ± sign."""
-    counted = sorted({sum(run is not None for run in line.runs) for line in found})
+def spread_note(table: Table, lines: Sequence[Line]) -> str:
+    """Say how many seeds stand behind a number, and what follows the ± sign."""
+    counted = sorted({sum(run is not None for run in line.runs) for line in lines})
     note = (
         f"n = {'/'.join(str(count) for count in counted)} seed(s) of {list(table.seeds)}; "
         f"± is the sample standard deviation (ddof=1)"
     )
-    if not any(line.drops for line in found):
+    if not any(line.drops for line in lines):
         return f"{note}."
     return (
-        f"{note}, for drops that of the paired differences. Drops are in percentage points, positive = worse "
-        f"than {table.against}."
+        f"{note}, for drops that of the paired differences. Drops are in percentage points, "
+        f"positive = worse than {table.against}."
     )
 
 
-def _each(all_rows: Sequence[Row], describe: Callable[[Row], str], heading: str) -> list[str]:
-    """Distinct descriptions of rows, each with the rows that it is true for; empty ones are left out."""
+def _by_rows(all_rows: Sequence[Row], describe: Callable[[Row], str], heading: str) -> list[str]:
+    """Return distinct descriptions of rows, each with the rows that it is true for.
+
+    Args:
+        all_rows: The rows.
+        describe: What is said of a row; '' leaves it out.
+        heading: What each note begins with.
+    """
     rows: dict[str, list[Row]] = {}
     for row in all_rows:
         rows.setdefault(describe(row), []).append(row)
@@ -74,29 +92,31 @@ def _each(all_rows: Sequence[Row], describe: Callable[[Row], str], heading: str)
 
 
 def _accuracy(row: Row, columns: Sequence[str], results: Path) -> str:
-    """What the column ACC is on the row's data."""
-    found = next(stored for run in row.experiments if (stored := result(run, results)))
-    if "acc_paper" in columns and found["dataset"]["name"] in RAW_ACC:
+    """Say what the column ACC is on the row's data; some run of the row is finished."""
+    stored = next(stored for run in row.experiments if (stored := result(run, results)))
+    if "acc_paper" in columns and stored["dataset"]["name"] in RAW_ACC:
         return "plain test accuracy, the paper's convention on these data."
     return (
-        "weighted by the training proportions of the groups (the paper's convention on Waterbirds); "
-        "raw ACC is plain test accuracy."
+        "weighted by the training proportions of the groups (the paper's convention on "
+        "Waterbirds); raw ACC is plain test accuracy."
     )
 
 
 def _data(row: Row, scale: str, results: Path) -> str:
+    """Name the row's data set, scale and model; '' where no run of it is finished."""
     for experiment in row.experiments:
-        found = result(experiment, results)
-        if found is not None:
+        stored = result(experiment, results)
+        if stored is not None:
             model = type(experiment.task.model).__name__
             return (
-                f"{found['dataset']['name']}, scale {scale or 'none'}, model {model} "
-                f"({found['parameters']:,} parameters)."
+                f"{stored['dataset']['name']}, scale {scale or 'none'}, model {model} "
+                f"({stored['parameters']:,} parameters)."
             )
     return ""
 
 
 def _training(experiment: Experiment) -> str:
+    """Describe how the experiment trains."""
     train, federation = experiment.task.train, experiment.federation
     step = f"lr {train.lr:g}, weight decay {train.weight_decay:g}, batch {train.batch_size}."
     if experiment.method is not None:
@@ -108,18 +128,18 @@ def _training(experiment: Experiment) -> str:
     )
 
 
-def _worst_groups(found: Sequence[dict[str, Any]]) -> str:
-    """How fine WGA can be: one test sample of the smallest worst group."""
-    sizes = sorted({stored["selection"]["final"]["worst_group_samples"] for stored in found})
-    held = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+def _worst_groups(stored: Sequence[dict[str, Any]]) -> str:
+    """Say how fine WGA can be: one test sample of the smallest worst group."""
+    sizes = sorted({run["selection"]["final"]["worst_group_samples"] for run in stored})
+    size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     return (
-        f"The worst group of a run holds {held} test samples (one of {sizes[0]} is "
+        f"The worst group of a run holds {size} test samples (one of {sizes[0]} is "
         f"{number(100 / sizes[0], 2)} points of WGA)."
     )
 
 
 def _attack(row: Row, against: str) -> str:
-    """Which attack, who carries it out, and how ASR is counted."""
+    """Say which attack, who carries it out, and how ASR is counted; '' without an attack."""
     task, federated = row.experiments[0].task, row.experiments[0].method is None
     attack = task.attack
     if type(attack) is NoAttack:
@@ -137,7 +157,7 @@ def _attack(row: Row, against: str) -> str:
     )
     counted = (
         "ASR is the accuracy its target group lost against the clean run of the same seed."
-        if getattr(attack, "paired", False)
+        if is_paired(attack)
         else "ASR is the share of attacked test samples on which the attacker wins."
     )
     drop = ""
@@ -149,54 +169,55 @@ def _attack(row: Row, against: str) -> str:
 
 
 def _flat(settings: Mapping[str, Any], where: str = "") -> list[tuple[str, Any]]:
-    """Settings by dotted path."""
-    made = []
+    """Return settings by dotted path."""
+    pairs = []
     for key, value in settings.items():
         inner = (
             _flat(value, f"{where}{key}.")
             if isinstance(value, Mapping)
             else [(f"{where}{key}", value)]
         )
-        made += inner
-    return made
+        pairs += inner
+    return pairs
 
 
 def _presets(table: Table) -> list[str]:
+    """Name the preset of every row of SparseFed."""
     presets = sorted(
         {
             f"{next(iter(row.label.values()))}: {rule.preset}"
             for row in table.rows
             if (experiment := row.experiments[0]).method is None
-            and hasattr(rule := experiment.federation.rule(), "preset")
+            and isinstance(rule := experiment.federation.aggregator, SparseFed)
         }
     )
     return [f"SparseFed presets: {'; '.join(presets)}."] if presets else []
 
 
 def _paper_note(table: Table) -> list[str]:
-    """Whether the paper's numbers may be compared in size or in direction only."""
+    """Say that the paper's numbers compare in direction only, where they do."""
     if not table.paper or table.scale == "paper":
         return []
     return [
-        "The paper's numbers were measured on its own data and models, these at a smaller scale: compare "
-        "directions and orders, not sizes."
+        "The paper's numbers were measured on its own data and models, these at a smaller scale: "
+        "compare directions and orders, not sizes."
     ]
 
 
 def _versions(runs: Sequence[Experiment], results: Path) -> str:
-    """Versions and hardware; what differs between runs is listed."""
-    found = [environment(experiment, results) for experiment in runs]
+    """Name versions and hardware; what differs between runs is listed."""
+    envs = [environment(experiment, results) for experiment in runs]
 
     def all_of(values: Sequence[Any]) -> str:
         return ", ".join(dict.fromkeys(str(value) for value in values))
 
     minutes = sum(seconds(experiment, results) for experiment in runs) / 60
     packages = {
-        name: all_of([env["packages"][name] for env in found]) for name in found[0]["packages"]
+        name: all_of([env["packages"][name] for env in envs]) for name in envs[0]["packages"]
     }
     return (
-        f"fedgroup {packages['fedgroup']} ({all_of([env['commit'] for env in found])}), torch "
-        f"{packages['torch']}, flwr {packages['flwr']}, {all_of([env['device'] for env in found])}, "
-        f"{all_of([env['threads'] for env in found])} thread(s) per run, {minutes:.1f} minutes of run time "
-        f"in all."
+        f"fedgroup {packages['fedgroup']} ({all_of([env['commit'] for env in envs])}), torch "
+        f"{packages['torch']}, flwr {packages['flwr']}, "
+        f"{all_of([env['device'] for env in envs])}, {all_of([env['threads'] for env in envs])} "
+        f"thread(s) per run, {minutes:.1f} minutes of run time in all."
     )

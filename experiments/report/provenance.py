@@ -1,4 +1,4 @@
-"""Where a table's numbers come from: every finished run, its settings, versions, machine and time."""
+"""Where a table's numbers come from: every finished run, its settings, versions, machine, time."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
-from experiments.results.store import environment, result, seconds
+from experiments.results.finished_runs import environment, result, seconds
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
 
@@ -36,46 +36,56 @@ class Provenance:
 
 
 def provenance(table: Table, results: Path) -> list[Provenance]:
-    """Finished runs of a table, of its baselines and of its clean references."""
+    """Return the finished runs of a table, of its baselines and of its clean references."""
     return [
-        _of(run, label, results)
+        _of_run(run, label, results)
         for run, label in labelled(table)
         if result(run, results) is not None
     ]
 
 
-def _of(experiment: Experiment, label: str, results: Path) -> Provenance:
-    found = environment(experiment, results)
-    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+def _of_run(experiment: Experiment, label: str, results: Path) -> Provenance:
+    """Return the provenance of a finished run.
+
+    Args:
+        experiment: The run.
+        label: What the table calls it.
+        results: Folder of the runs.
+    """
+    env = environment(experiment, results)
+    packages = ", ".join(f"{name} {version}" for name, version in env["packages"].items())
     return Provenance(
         run=experiment.id,
         label=label,
         seed=experiment.task.seed,
-        spec=yaml(experiment.to_dict()),
-        versions=f"{packages}, Python {found['python']}",
-        commit=str(found["commit"]),
-        device=str(found["device"]),
-        machine=f"{found['platform']}, {found['processor']}, {found['cores']} cores",
-        threads=int(found["threads"]),
-        started=str(found["started"]),
+        spec=as_yaml(experiment.to_dict()),
+        versions=f"{packages}, Python {env['python']}",
+        commit=str(env["commit"]),
+        device=str(env["device"]),
+        machine=f"{env['platform']}, {env['processor']}, {env['cores']} cores",
+        threads=int(env["threads"]),
+        started=str(env["started"]),
         seconds=seconds(experiment, results),
     )
 
 
-def yaml(settings: Mapping[str, Any], depth: int = 0) -> str:
-    """Nested settings as YAML in block style; every value reads back as it was."""
-    made = ""
+def as_yaml(settings: Mapping[str, Any], depth: int = 0) -> str:
+    """Return nested settings as YAML in block style; every value reads back as it was."""
+    text = ""
     for key, value in settings.items():
         start = "  " * depth + _scalar(str(key))
         if isinstance(value, Mapping) and value:
-            made += f"{start}:\n{yaml(value, depth + 1)}"
+            text += f"{start}:\n{as_yaml(value, depth + 1)}"
         else:
-            made += f"{start}: {_scalar(value)}\n"
-    return made
+            text += f"{start}: {_scalar(value)}\n"
+    return text
 
 
 def _scalar(value: Any) -> str:
-    """A value in flow style: JSON, with plain words unquoted and exponents that YAML 1.1 reads as numbers."""
+    """Return a value in flow style.
+
+    JSON, with plain words unquoted and exponents that YAML 1.1 reads as numbers.
+    """
     if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in RESERVED:
         return value
     if isinstance(value, float) and "e" in repr(value) and "." not in repr(value):

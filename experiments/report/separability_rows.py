@@ -1,4 +1,4 @@
-"""The separability report: every signal of every probed run, poisons against LRG-1, with its interval."""
+"""The separability report: every signal of every probed run, with its intervals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,28 +7,29 @@ from typing import Any
 import pandas as pd
 
 from experiments.report.metric_format import number
-from experiments.results.store import optional
+from experiments.results.finished_runs import optional
 from experiments.tables.labels import short
 from experiments.tables.table import Table
 
 AGAINST = "LRG-1"
 CAPTION = (
-    f"Signals, poisons against {AGAINST}. AUC: how far the signal orders the two (0.5: not at all). TV: "
-    "total-variation distance in percent, the largest gap in selection rates of any rule that looks only at "
-    "the signal (loss: of any rule on ten bins). Brackets: 95 % bootstrap interval; chance: mean TV under "
-    "random relabelling. Gap: what the method itself reached, in points."
+    f"Signals, poisons against {AGAINST}. AUC: how far the signal orders the two (0.5: not at "
+    "all). TV: total-variation distance in percent, the largest gap in selection rates of any "
+    "rule that looks only at the signal (loss: of any rule on ten bins). Brackets: 95 % bootstrap "
+    "interval; chance: mean TV under random relabelling. Gap: what the method itself reached, in "
+    "points."
 )
 COLUMNS = ("run", "seed", "signal", "AUC", "TV", "chance", "gap")
 
 
 def signal_frame(table: Table, results: Path) -> pd.DataFrame:
-    """One line per row of the table, seed, signal and tier; empty where nothing is probed."""
+    """Return one line per row, seed, signal and tier; empty where nothing is probed."""
     records = []
     for row in table.rows:
         for seed, experiment in zip(table.seeds, row.experiments, strict=True):
             report = optional(results / experiment.id / "probe-signals.json") or {}
             for signal, tiers in report.get("signals", {}).items():
-                for tier, found in tiers.items():
+                for tier, statistics in tiers.items():
                     gap = report["values"].get("gap") if tier == AGAINST else None
                     names = {
                         "run": short(row, table.rows),
@@ -36,12 +37,12 @@ def signal_frame(table: Table, results: Path) -> pd.DataFrame:
                         "signal": signal,
                         "tier": tier,
                     }
-                    records.append({**names, **_flat(found), "gap": gap})
+                    records.append({**names, **_flat(statistics), "gap": gap})
     return pd.DataFrame(records)
 
 
 def signal_rows(table: Table, results: Path) -> list[list[str]]:
-    """The same as text for a reader, LRG-1 alone, by COLUMNS; empty where nothing is probed."""
+    """Return the lines of LRG-1 as text, by COLUMNS; empty where nothing is probed."""
     lines = []
     for record in signal_frame(table, results).to_dict("records"):
         if record["tier"] == AGAINST:
@@ -59,9 +60,10 @@ def signal_rows(table: Table, results: Path) -> list[list[str]]:
     return lines
 
 
-def _flat(found: Mapping[str, Any]) -> dict[str, float]:
+def _flat(statistics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a comparison, an interval's as NAME, NAME_low and NAME_high."""
     values: dict[str, float] = {}
-    for name, value in found.items():
+    for name, value in statistics.items():
         if isinstance(value, dict):
             values |= {
                 name: value["value"],
@@ -74,6 +76,14 @@ def _flat(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _interval(record: Mapping[Any, Any], name: str, scale: float, decimals: int) -> str:
+    """Format a number with its interval: '0.61 [0.55, 0.68]'.
+
+    Args:
+        record: Line of `signal_frame`.
+        name: Name of the number.
+        scale: What it is multiplied with: 100 for percent.
+        decimals: Decimals of all three.
+    """
     keys = (name, f"{name}_low", f"{name}_high")
     value, low, high = (number(scale * record[key], decimals) for key in keys)
     return f"{value} [{low}, {high}]"

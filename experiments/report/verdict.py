@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.report.changes import Change
 from experiments.report.metric_format import number
-from experiments.report.summary import no_headroom, payer, turned
+from experiments.report.summary import no_headroom, payer
+from experiments.results.finished_runs import result
 from experiments.results.measurements import Line, Values, has_drop, is_baseline
 from experiments.results.statistics import Drop
-from experiments.results.store import result
 from experiments.tables.labels import short, words
 from experiments.tables.table import Table
 
@@ -25,7 +26,13 @@ class Verdict:
 
 
 def verdict(table: Table, lines: Sequence[Line], results: Path) -> Verdict | None:
-    """The verdict on a table's audited rows; None where there is none, or none that can be compared yet."""
+    """Return the verdict on a table's audited rows; None where none can be compared yet.
+
+    Args:
+        table: The table.
+        lines: Its rows with their numbers.
+        results: Folder of the runs.
+    """
     judged = [line for line in lines if line.row.audited and line.drops and "wga" in line.drops]
     if not judged:
         return None
@@ -41,61 +48,72 @@ def verdict(table: Table, lines: Sequence[Line], results: Path) -> Verdict | Non
         )
         for line in judged
     )
-    told = [*_sentences(table, judged, shown, ranked), *_twins(table, judged, lines)]
-    return Verdict(tuple(told), head, body)
+    sentences = _sentences(table, judged, shown, ranked)
+    return Verdict((*sentences, *_same_numbers(table, judged, lines)), head, body)
 
 
 def _sentences(
     table: Table, judged: Sequence[Line], shown: Sequence[str], ranked: bool
 ) -> list[str]:
+    """Say what falls and rises how often, and how to read the table of the verdict.
+
+    Args:
+        table: The table.
+        judged: Its audited rows.
+        shown: Metrics whose drops the verdict shows.
+        ranked: Whether it shows ranks.
+    """
     subject = table.title.removeprefix("Audit of ")
     subject = f"{subject}: " if subject != table.title else ""
-    told = [
+    sentences = [
         f"{subject}{_count(judged, key)}."
         for key in shown
         if any(key in (line.drops or {}) for line in judged)
     ]
-    told.append(
+    sentences.append(
         f"A drop is {table.against} minus this, of equal seeds, in points: positive = lower than "
         f"{table.against}. {_seeds(judged)}"
     )
     unknown = [_setting(line, table) for line in judged if no_headroom(line)]
     if unknown:
-        told.append(
-            f"No headroom ({'; '.join(unknown)}): the WGA of {table.against} is under 5 %, so a drop from it "
-            f"says nothing."
+        sentences.append(
+            f"No headroom ({'; '.join(unknown)}): the WGA of {table.against} is under 5 %, so a "
+            "drop from it says nothing."
         )
     if ranked:
-        told.append(
-            "Rank: place by the smallest WGA drop and by the largest ASR drop, among those compared with the "
-            "same run."
+        sentences.append(
+            "Rank: place by the smallest WGA drop and by the largest ASR drop, among those "
+            "compared with the same run."
         )
-    return told
+    return sentences
 
 
 def _count(judged: Sequence[Line], key: str) -> str:
-    """In how many settings a metric falls and rises."""
+    """Count the settings in which a metric falls and rises."""
     drops = [(line.drops or {})[key] for line in judged if key in (line.drops or {})]
-    signs = [0 if number(drop.spread.mean) == "0.0" else turned(drop).sign for drop in drops]
+    signs = [0 if number(drop.spread.mean) == "0.0" else Change.of(drop).sign for drop in drops]
     sure = "clearly " if all(drop.spread.n > 1 for drop in drops) else ""
     metric = DROPS[key].removesuffix(" drop")
     return (
-        f"{metric} {sure}falls in {signs.count(-1)} of {len(signs)} settings, {sure}rises in {signs.count(1)}"
-        + (f", shows no clear change in {signs.count(0)}" if sure else "")
+        f"{metric} {sure}falls in {signs.count(-1)} of {len(signs)} settings, {sure}rises in "
+        f"{signs.count(1)}" + (f", shows no clear change in {signs.count(0)}" if sure else "")
     )
 
 
 def _seeds(judged: Sequence[Line]) -> str:
-    """What is known of the spread."""
+    """Say what is known of the spread."""
     counted = {drop.spread.n for line in judged for drop in (line.drops or {}).values()}
     if counted == {1}:
-        return "One seed: no interval exists, and any difference may be chance; --seeds 0,1,2 gives one."
-    known = "In brackets: the 95 % t interval of the paired mean."
-    return f"{known} Some settings have one seed only, and none." if 1 in counted else known
+        return (
+            "One seed: no interval exists, and any difference may be chance; --seeds 0,1,2 gives "
+            "one."
+        )
+    brackets = "In brackets: the 95 % t interval of the paired mean."
+    return f"{brackets} Some settings have one seed only, and none." if 1 in counted else brackets
 
 
 def _setting(line: Line, table: Table) -> str:
-    """The labels in which the audited rows differ; no attack is spelt out as clean."""
+    """Return the labels in which the audited rows differ; no attack is spelt out as clean."""
     differing = _differing(table)
     label = {key: value for key, value in line.row.label.items() if key in differing}
     return ", ".join("clean" if word == "none" else word for word in words(label)) or short(
@@ -104,30 +122,31 @@ def _setting(line: Line, table: Table) -> str:
 
 
 def _differing(table: Table) -> set[str]:
-    """Label columns in which the audited rows differ."""
+    """Return the label columns in which the audited rows differ."""
     audited = [row.label for row in table.rows if row.audited]
     return {key for key in audited[0] if len({label[key] for label in audited}) > 1}
 
 
 def _cell(drop: Drop | None) -> str:
+    """Format a drop with its interval; one that spans 0 is no clear change."""
     if drop is None:
         return "–"
     mean = number(drop.spread.mean)
     if drop.spread.n < 2:
         return mean
     interval = f"{mean} [{number(drop.low)}, {number(drop.high)}]"
-    return f"no clear change: {interval}" if turned(drop).sign == 0 else interval
+    return f"no clear change: {interval}" if Change.of(drop).sign == 0 else interval
 
 
 def _payer(line: Line, results: Path) -> str:
-    """The group whose accuracy falls most beyond chance, and its tier."""
+    """Name the group whose accuracy falls most beyond chance, and its tier."""
     drops = line.drops or {}
     if not any(key.startswith("group ") for key in drops):
         return "–"
-    found = payer(drops)
-    if found is None:
+    paying = payer(drops)
+    if paying is None:
         return "nobody"
-    group, lost = found
+    group, lost = paying
     for experiment in line.row.experiments:
         dataset = (result(experiment, results) or {}).get("dataset") or {}
         for tier, members in dataset.get("tiers", {}).items():
@@ -137,7 +156,7 @@ def _payer(line: Line, results: Path) -> str:
 
 
 def _rivals(line: Line, lines: Sequence[Line]) -> list[Line]:
-    """Shipped rows that are compared with the same run."""
+    """Return the shipped rows that are compared with the same run."""
     baseline = line.row.baselines[0].id
     return [
         other
@@ -150,32 +169,38 @@ def _rivals(line: Line, lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def _twins(table: Table, judged: Sequence[Line], lines: Sequence[Line]) -> list[str]:
-    """Rivals whose numbers are equal to the last digit: on these cohorts the two are one rule."""
+def _same_numbers(table: Table, judged: Sequence[Line], lines: Sequence[Line]) -> list[str]:
+    """Name rivals whose numbers are equal to the last digit: on these cohorts the two are one rule.
+
+    Args:
+        table: The table.
+        judged: Its audited rows.
+        lines: All of its rows.
+    """
     settings: dict[str, list[str]] = {}
     differing = _differing(table)
     for line in judged:
         mine = [_accuracies(run) for run in line.runs]
         for other in _rivals(line, lines):
             if None not in mine and [_accuracies(run) for run in other.runs] == mine:
-                name = ", ".join(
-                    value for key, value in other.row.label.items() if key not in differing
-                )
+                label = other.row.label
+                named = [value for key, value in label.items() if key not in differing]
+                name = ", ".join(named) or next(iter(label.values()))
                 settings.setdefault(name, []).append(_setting(line, table))
     return [
-        f"The same numbers to the last digit as {name} in {len(found)} of {len(judged)} settings "
-        f"({'; '.join(found)}): there it does what {name} does."
-        for name, found in settings.items()
+        f"The same numbers to the last digit as {name} in {len(equal)} of {len(judged)} settings "
+        f"({'; '.join(equal)}): there it does what {name} does."
+        for name, equal in settings.items()
     ]
 
 
 def _accuracies(run: Values | None) -> Values | None:
-    """What a run's predictions alone decide."""
+    """Return what a run's predictions alone decide."""
     return run and {key: value for key, value in run.items() if has_drop(key)}
 
 
 def _rank(line: Line, lines: Sequence[Line]) -> str:
-    """Place among the rivals and itself: 'WGA 2 of 4, ASR 1 of 4'."""
+    """Return the place among the rivals and itself: 'WGA 2 of 4, ASR 1 of 4'."""
     rivals = [other.drops or {} for other in _rivals(line, lines)]
     own = line.drops or {}
     if not rivals:
@@ -183,7 +208,7 @@ def _rank(line: Line, lines: Sequence[Line]) -> str:
     places = []
     for key, better in (("wga", -1), ("asr", 1)):
         if key in own and not (key == "wga" and no_headroom(line)):
-            known = [drops[key].spread.mean for drops in rivals if key in drops]
-            place = 1 + sum(better * value > better * own[key].spread.mean for value in known)
-            places.append(f"{key.upper()} {place} of {len(known) + 1}")
+            others = [drops[key].spread.mean for drops in rivals if key in drops]
+            place = 1 + sum(better * value > better * own[key].spread.mean for value in others)
+            places.append(f"{key.upper()} {place} of {len(others) + 1}")
     return ", ".join(places) or "–"

@@ -1,15 +1,15 @@
-"""Write reports: text first, then figures, then the page, so that nothing is lost when a figure fails."""
+"""Write reports: text, then figures, then the page: nothing is lost when a figure fails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.report.across_tables import overall
-from experiments.report.columns import grid
+from experiments.report.columns import lay_out
 from experiments.report.html import Picture, Section, page, picture
 from experiments.report.latex import latex
 from experiments.report.markdown import markdown
-from experiments.report.notes import finished, footer, spread_note
+from experiments.report.notes import finished_runs, spread_note, table_notes
 from experiments.report.provenance import provenance
 from experiments.report.separability_rows import signal_frame, signal_rows
 from experiments.report.summary import summary
@@ -17,6 +17,7 @@ from experiments.report.verdict import Verdict, verdict
 from experiments.results.measurements import Line, frame, lines, summary_frame
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
+from fedgroup.storage import write_text
 
 
 @dataclass(frozen=True)
@@ -41,42 +42,75 @@ class Report:
 
 
 def make(table: Table, results: Path, select: str) -> Report:
-    """Read a table's runs; refuses one without a finished run."""
-    found = lines(table, results, select)
-    finished(table, results)
-    sentences, notes = summary(table, found), footer(table, found, results, select)
-    judged = verdict(table, found, results)
+    """Read a table's runs.
+
+    Args:
+        table: The table.
+        results: Folder of the runs.
+        select: Selection rule of the numbers.
+
+    Returns:
+        The report, ready to be printed or written.
+
+    Raises:
+        FedgroupError: An unknown selection rule, or a table without a finished run.
+    """
+    rows = lines(table, results, select)
+    finished_runs(table, results)
     return Report(
-        table, results, select, found, sentences, notes, signal_rows(table, results), judged
+        table=table,
+        results=results,
+        select=select,
+        lines=rows,
+        sentences=summary(table, rows),
+        notes=table_notes(table, rows, results, select),
+        signals=signal_rows(table, results),
+        verdict=verdict(table, rows, results),
     )
 
 
 def write(table: Table, results: Path, select: str) -> list[Path]:
-    """Write the report of one table; returns the files. See `write_all`."""
+    """Write the report of one table as `write_all` does, and return the files.
+
+    Args:
+        table: The table.
+        results: Folder of the runs.
+        select: Selection rule of the numbers.
+    """
     return write_all([make(table, results, select)])
 
 
 def write_all(reports: Sequence[Report], name: str = "") -> list[Path]:
-    """Write every table's files, and where there are several one page of all, NAME.html; returns the files.
+    """Write every table's files, and where there are several one page of all.
 
-    A figure that fails stops nothing else; the error that names it comes when everything is written.
+    A figure that fails stops nothing else: the error comes when everything is written.
+
+    Args:
+        reports: The tables.
+        name: Name of the page of all, without suffix.
+
+    Returns:
+        The files.
+
+    Raises:
+        FedgroupError: A figure that cannot be drawn, or a file that cannot be written.
     """
     files: list[Path] = []
     sections: list[Section] = []
     for report in reports:
         files += _texts(report)
     for report in reports:
-        drawn, pictures, failed = figures(report)
+        drawn, pictures, failed = draw_figures(report)
         section = _section(report, pictures, failed)
         sections.append(section)
         files += [
             *drawn,
-            put(report.folder / f"{report.table.name}.html", page(section.title, [section])),
+            _put(report.folder / f"{report.table.name}.html", page(section.title, [section])),
         ]
     if len(reports) > 1:
         words = overall([(report.table, report.lines) for report in reports])
         whole = page(f"{len(reports)} tables", sections, words)
-        files.append(put(reports[0].results / "reports" / f"{name}.html", whole))
+        files.append(_put(reports[0].results / "reports" / f"{name}.html", whole))
     problems = [problem for section in sections for problem in section.missing]
     if problems:
         raise FedgroupError(
@@ -86,22 +120,27 @@ def write_all(reports: Sequence[Report], name: str = "") -> list[Path]:
 
 
 def _texts(report: Report) -> list[Path]:
-    table, found = report.table, report.lines
+    """Write Markdown, LaTeX and CSV."""
+    table, rows = report.table, report.lines
     texts = {
         "report.md": markdown(
-            table, found, report.sentences, report.notes, report.signals, report.verdict
+            table, rows, report.sentences, report.notes, report.signals, report.verdict
         ),
-        f"{table.name}.tex": latex(table, found, report.notes[:2]),
+        f"{table.name}.tex": latex(table, rows, report.notes[:2]),
         "summary.csv": summary_frame(table, report.results).to_csv(index=False),
         "runs.csv": frame(table, report.results).to_csv(index=False),
     }
     if report.signals:
         texts["signals.csv"] = signal_frame(table, report.results).to_csv(index=False)
-    return [put(report.folder / name, text) for name, text in texts.items()]
+    return [_put(report.folder / name, text) for name, text in texts.items()]
 
 
-def figures(report: Report) -> tuple[list[Path], list[Picture], list[str]]:
-    """Draw every figure that applies: its files, what the page shows, and one line per figure that failed."""
+def draw_figures(report: Report) -> tuple[list[Path], list[Picture], list[str]]:
+    """Draw every figure that applies.
+
+    Returns:
+        The files, what the page shows, and one line per figure that failed.
+    """
     from experiments.figures import FIGURES
     from experiments.figures.style import FORMATS
 
@@ -114,13 +153,13 @@ def figures(report: Report) -> tuple[list[Path], list[Picture], list[str]]:
             if figure.applies(report.table, report.lines, report.results):
                 figure.draw(report.table, report.lines, report.results, path)
                 drawn += files
-                pictures.append(picture(name, figure.title, figure.about, report.folder))
+                caption = figure.caption(report.lines)
+                pictures.append(picture(name, figure.title, caption, report.folder))
             else:
                 for file in files:  # of other runs or another rule, drawn earlier
                     file.unlink(missing_ok=True)
-        except (
-            Exception
-        ) as error:  # whatever it is, the other figures and the text are worth having
+        # whatever it is, the other figures and the text are worth having
+        except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             failed.append(
                 f"the figure {name} of table {report.table.name} cannot be drawn ({reason})"
@@ -129,6 +168,13 @@ def figures(report: Report) -> tuple[list[Path], list[Picture], list[str]]:
 
 
 def _section(report: Report, drawn: Sequence[Picture], failed: Sequence[str]) -> Section:
+    """Return what the page says about a table.
+
+    Args:
+        report: The table's report.
+        drawn: Its figures.
+        failed: One line per figure that failed.
+    """
     table, title = report.table, report.table.title or report.table.name
     spread = spread_note(table, report.lines)
     return Section(
@@ -136,7 +182,7 @@ def _section(report: Report, drawn: Sequence[Picture], failed: Sequence[str]) ->
         title=title,
         note=table.note,
         sentences=report.sentences,
-        grid=grid(table, report.lines),
+        layout=lay_out(table, report.lines),
         notes=report.notes,
         signals=report.signals,
         caption=f"{title}. {spread} Selection: {report.select}.",
@@ -148,13 +194,11 @@ def _section(report: Report, drawn: Sequence[Picture], failed: Sequence[str]) ->
     )
 
 
-def put(path: Path, text: str) -> Path:
+def _put(path: Path, text: str) -> Path:
     """Write a text file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, text)
     except OSError as error:
         raise FedgroupError(f"cannot write the report to {path} ({error.strerror})") from error
     return path

@@ -1,54 +1,49 @@
-"""Measurements on finished runs that a table asks for (`probes: [strip, signals]`), each made once per run.
+"""Measurements on finished runs that a table asks for (`probes: [strip, signals]`), once per run.
 
-A probe is a component with `run(folder) -> report`, a JSON-able mapping written to probe-NAME.json in the
-run's folder; the numbers under its key "values" are columns of the table.
+What a probe returns is written to probe-NAME.json in the run's folder; the numbers under its key
+"values" are columns of the table.
 """
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from rich.console import Console
 
 from experiments.experiment import Experiment
-from experiments.results.store import optional
+from experiments.results.finished_runs import optional
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
+from fedgroup.overrides import overrides
 from fedgroup.probes import NAMES
-from fedgroup.run_directory import status, write_json
-from fedgroup.spec import build, overrides, resolve, short_name, to_dict
-
-
-class Probe(Protocol):
-    """What a probe can do; its fields are its settings."""
-
-    def run(self, folder: Path) -> dict[str, Any]:
-        """Measure the finished run in `folder`, without changing it."""
-        ...
+from fedgroup.probes.probe import Probe
+from fedgroup.run_directory import status
+from fedgroup.spec import build, resolve, short_name, to_dict
+from fedgroup.storage import write_json
 
 
 def component(settings: str | dict[str, Any], where: str) -> Probe:
-    """A probe from its name, or from a mapping with `use` and its settings."""
-    given = {"use": settings} if isinstance(settings, str) else dict(settings)
-    made: Probe = build(resolve(NAMES, str(given.pop("use", ""))), given, where)
-    return made
+    """Return a probe from its name, or from a mapping with `use` and its settings."""
+    values = {"use": settings} if isinstance(settings, str) else dict(settings)
+    probe: Probe = build(resolve(NAMES, str(values.pop("use", ""))), values, where)
+    return probe
 
 
 def probe_file(probe: Probe, run: Path) -> Path:
-    """Where a probe's report stands."""
+    """Return the file of a probe's report."""
     name = short_name(NAMES, type(probe)).rpartition(":")[2]
     return run / f"probe-{name}.json"
 
 
 def measured_by(probe: Probe, run: Path) -> bool:
-    """Whether the run has a report of this probe with these settings."""
-    found = optional(probe_file(probe, run))
-    return found is not None and found.get("settings") == to_dict(probe)
+    """Return whether the run has a report of this probe with these settings."""
+    report = optional(probe_file(probe, run))
+    return report is not None and report.get("settings") == to_dict(probe)
 
 
 def measure(probe: Probe, run: Path) -> dict[str, Any]:
-    """Apply a probe to a finished run and keep its report beside the run's records."""
+    """Apply a probe to a finished run, keep its report beside the run's records and return it."""
     if status(run) != "done":
         raise FedgroupError(f"{run} is not a finished run: run it to its end first")
     report = {"settings": to_dict(probe), **probe.run(run)}
@@ -57,7 +52,7 @@ def measure(probe: Probe, run: Path) -> dict[str, Any]:
 
 
 def missing(table: Table, results: Path) -> list[tuple[Probe, Experiment, str]]:
-    """Probe, finished run and its label, of what a table asks for and is not there yet."""
+    """Return probe, finished run and its label, of what a table asks for and is not there yet."""
     own = {experiment.id for experiment in table.experiments()}
     runs = [(run, label) for run, label in labelled(table) if run.id in own]
     return [
@@ -69,7 +64,17 @@ def missing(table: Table, results: Path) -> list[tuple[Probe, Experiment, str]]:
 
 
 def measure_table(table: Table, results: Path, console: Console, threads: int) -> list[str]:
-    """Make the measurements that a table asks for and that are missing; returns a line per failure."""
+    """Make the measurements that a table asks for and that are missing.
+
+    Args:
+        table: The table.
+        results: Folder of run directories.
+        console: Where to show which measurement goes on.
+        threads: CPU threads of a measurement.
+
+    Returns:
+        One line per failure.
+    """
     failed = []
     todo = missing(table, results)
     if todo:
@@ -88,7 +93,13 @@ def measure_table(table: Table, results: Path, console: Console, threads: int) -
 
 
 def print_probe(name: str, run: Path, assignments: list[str]) -> None:
-    """Measure one run and print the numbers, one per line."""
+    """Measure one run and print the numbers, one per line.
+
+    Args:
+        name: A probe: a short name or an import path.
+        run: Directory of a finished run.
+        assignments: Settings of the probe, e.g. overlays=20.
+    """
     probe = component({**overrides(assignments), "use": name}, name)
     report = measure(probe, run)
     console = Console(highlight=False)
@@ -98,8 +109,8 @@ def print_probe(name: str, run: Path, assignments: list[str]) -> None:
 
 
 def values(run: Path) -> dict[str, float]:
-    """Numbers of all probes that measured a run, by name."""
-    found: dict[str, float] = {}
+    """Return the numbers of all probes that measured a run, by name."""
+    numbers: dict[str, float] = {}
     for path in sorted(run.glob("probe-*.json")):
-        found |= (optional(path) or {}).get("values", {})
-    return found
+        numbers |= (optional(path) or {}).get("values", {})
+    return numbers

@@ -11,15 +11,16 @@ from fedgroup.errors import FedgroupError
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation (ddof=1; NaN for one value) over n seeds."""
+    """Mean and sample standard deviation over n seeds."""
 
     mean: float
     std: float
+    """With ddof=1, as the paper prints it; NaN for one value."""
     n: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Summarise the values of n seeds."""
+        """Summarise the values (n,) of n seeds; refuse none."""
         if not values:
             raise FedgroupError("no finished run to summarise")
         std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
@@ -28,20 +29,23 @@ class Spread:
 
 @dataclass(frozen=True)
 class Drop:
-    """Drop of a defended run against FedAvg, in percentage points; positive = the defence is worse.
-
-    `spread` is over the paired differences of equal seeds; `unpaired_std` is sqrt(s_a^2 + s_b^2);
-    `low` and `high` bound the 95 % t interval of the paired mean (NaN for one seed).
-    """
+    """Baseline minus defended, in percentage points; positive: the defence is worse."""
 
     spread: Spread
+    """Over the paired differences of equal seeds."""
     unpaired_std: float
+    """sqrt(s_a^2 + s_b^2) of the two standard deviations; NaN for one seed."""
     low: float
+    """Lower end of the 95 % t interval of the paired mean; NaN for one seed."""
     high: float
+    """Upper end."""
 
 
 def paired_drop(baseline: Sequence[float], defended: Sequence[float]) -> Drop:
-    """Drop over seeds (spec federated 4): both sequences (n,) in the same seed order, in percent."""
+    """Return the drop over seeds, as Table 9 of the paper (appendix A.3) prints it.
+
+    Both sequences (n,) are in percent and in the same order of seeds; other lengths are refused.
+    """
     if len(baseline) != len(defended):
         raise FedgroupError(f"{len(baseline)} baseline values for {len(defended)} defended ones")
     spread = Spread.of([a - b for a, b in zip(baseline, defended, strict=True)])

@@ -11,7 +11,7 @@ BARE = re.compile(r"[\d.]+ ?%?|yes|no", re.IGNORECASE)
 
 
 def words(label: dict[str, str]) -> list[str]:
-    """Values of a row's label; yes and no in a column about IID are spelt out."""
+    """Return the values of a row's label; yes and no in a column about IID are spelt out."""
     return [
         {"yes": "IID", "no": "non-IID"}.get(value.lower(), value)
         if key.upper().startswith("IID")
@@ -21,17 +21,20 @@ def words(label: dict[str, str]) -> list[str]:
 
 
 def name(row: Row) -> str:
-    """Name of a row: its label in one line."""
+    """Return the name of a row: its label in one line."""
     return ", ".join(words(row.label))
 
 
 def short(row: Row, rows: Sequence[Row]) -> str:
-    """Name of a row without the columns in which all rows agree; bare numbers get their column's name."""
+    """Return the name of a row without the columns in which all rows agree.
+
+    A bare number or yes and no get the name of their column.
+    """
     return ", ".join(varying(row, rows).values()) or name(row)
 
 
 def varying(row: Row, rows: Sequence[Row]) -> dict[str, str]:
-    """Label of a row by column, in words, without the columns in which all rows agree."""
+    """Return the label of a row by column, in words, without the columns in which all agree."""
     return {
         key: f"{key} {word}" if BARE.fullmatch(word) else word
         for key, word in zip(row.label, words(row.label), strict=True)
@@ -52,7 +55,10 @@ def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
 
 
 def labelled(table: Table) -> list[tuple[Experiment, str]]:
-    """Distinct experiments of a table (and the baselines its drops need) with a printable name."""
+    """Return the distinct runs that a table needs, each with a printable name.
+
+    These are its experiments, the baselines of its drops, and the clean run of each attacked one.
+    """
     named: dict[str, tuple[Experiment, str]] = {}
     for row in table.rows:
         for experiment in row.experiments:

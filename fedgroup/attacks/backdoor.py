@@ -10,13 +10,12 @@ import torch
 from fedgroup.attacks.attack import Insert, Predict, insert
 from fedgroup.attacks.base_samples import (
     bad_class,
-    check_fraction,
     draw,
-    poison_count,
     pool,
     source_class,
     source_groups,
 )
+from fedgroup.attacks.poison_count import check_fraction, poison_count
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts

@@ -1,4 +1,4 @@
-"""Base samples: how many poisons, from which clean samples, with which label; for all attacks.
+"""Base samples: from which clean samples poisons are made, with which label; for all attacks.
 
 The attacker's class y_bad is the class of LRG-1; y_src is the class that is attacked (the other
 one). Bases of the backdoor and the subpopulation attack come from HRG and y_src (paper, section
@@ -6,46 +6,13 @@ one). Bases of the backdoor and the subpopulation attack come from HRG and y_src
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from fedgroup.attacks.poison_count import three_digits
 from fedgroup.dataset import GroupedDataset, GroupInfo, Ints
 from fedgroup.errors import FedgroupError
-
-
-def check_fraction(fraction: float) -> None:
-    """Refuse a share of poisons outside (0, 1]."""
-    if not 0 < fraction <= 1:
-        raise FedgroupError(f"fraction of poisons must lie in (0, 1], got {fraction}")
-
-
-def poison_count(fraction: float, train: GroupedDataset) -> int:
-    """Return n = floor(fraction * N), N the clean training samples (1 % of 4795: 47).
-
-    1e-9 is added before the floor, so that a product that is whole in decimals stays whole.
-
-    Raises:
-        FedgroupError: n is 0.
-    """
-    clean = int((~train.poison).sum())
-    count = math.floor(fraction * clean + 1e-9)
-    if count < 1:
-        remedy = (
-            f"use at least {_digits(1 / clean, math.ceil):.3g}"
-            if clean
-            else "give the split samples"
-        )
-        raise FedgroupError(
-            f"a fraction of {fraction:g} of {clean} training samples is no poison at all: {remedy}"
-        )
-    return count
-
-
-def _digits(value: float, rounding: Callable[[float], int]) -> float:
-    """Return `value` rounded up (math.ceil) or down (math.floor) to three significant digits."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
-    return rounding(round(value / unit, 9)) * unit
 
 
 def tier(info: GroupInfo, name: str) -> tuple[int, ...]:
@@ -152,7 +119,7 @@ def draw(
         remedy = "use a data set that has some"
         if size:
             # a little below (size + 1) / N, the first fraction that is too large
-            most = _digits((size + 1) / int((~train.poison).sum()) * (1 - 1e-6), math.floor)
+            most = three_digits((size + 1) / int((~train.poison).sum()) * (1 - 1e-6), math.floor)
             remedy = f"lower the fraction to at most {most:.3g}"
         raise FedgroupError(
             f"{train.info.name}: {count} poisons need {count} bases, "

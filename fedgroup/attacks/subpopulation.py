@@ -8,13 +8,12 @@ import numpy as np
 from fedgroup.attacks.attack import Insert, Predict, insert
 from fedgroup.attacks.base_samples import (
     bad_class,
-    check_fraction,
     clean_counts,
     draw,
-    poison_count,
     pool,
     source_groups,
 )
+from fedgroup.attacks.poison_count import check_fraction, poison_count
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts

@@ -23,10 +23,10 @@ from fedgroup.spec import run_id, to_dict
 from fedgroup.task import Task, malicious_clients, placed_splits, prepared_splits
 from fedgroup.update import ClientLanes
 from strategies.aggregator import needs_of
-from strategies.cohort import schedule, schedule_hash
+from strategies.cohort_schedule import schedule, schedule_hash
 from strategies.federation import Federation
-from strategies.server.byzantine_clients import Forger
 from strategies.server.flower_strategy import AggregatorStrategy, Input, Plan, Start
+from strategies.server.forged_updates import Forger
 from strategies.server.influence import mean_ratio
 from strategies.server.messages import to_record
 from strategies.server.node_map import map_nodes

@@ -28,7 +28,7 @@ from strategies.aggregator import State, Vector
 from strategies.federation import Federation
 from strategies.server.admission import Admission, finite, refusal
 from strategies.server.batchnorm import aggregate_buffers, aggregate_counters
-from strategies.server.byzantine_clients import Forger
+from strategies.server.forged_updates import Forger
 from strategies.server.influence import influence_of
 from strategies.server.messages import to_record
 from strategies.server.round_log import RoundLog

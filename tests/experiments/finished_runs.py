@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
-from experiments.tables.table import Table, load
+from experiments.tables.load import load
+from experiments.tables.table import Table
 
 GROUPS = ["a0", "a1", "b0", "b1"]
 TIERS = {"LRG-1": [2], "LRG-2": [1], "HRG": [0, 3]}

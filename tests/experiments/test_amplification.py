@@ -7,7 +7,7 @@ import pytest
 from experiments.experiment import Experiment
 from experiments.report import measured
 from experiments.run import run
-from experiments.tables.table import load
+from experiments.tables.load import load
 
 
 @pytest.mark.slow

@@ -11,8 +11,8 @@ import torch
 from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.device import describe, pick
+from fedgroup.image_placement import place
 from fedgroup.layout import read
-from fedgroup.placement import place
 from fedgroup.predict import count, predict
 from fedgroup.seeding import rng
 from fedgroup.train import TrainConfig, fit

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from fedgroup import placement
-from fedgroup.placement import image_bytes, place
+from fedgroup import image_placement
+from fedgroup.image_placement import image_bytes, place
 from tests.toy import ToyData, one_bank
 
 
@@ -21,6 +21,6 @@ def test_a_shared_bank_is_counted_and_moved_once(monkeypatch):
     assert moved.train.bank is moved.val.bank is moved.test.bank
     assert moved.val.extra is None
     assert all(a.row is b.row for a, b in zip(moved, attacked, strict=True))
-    monkeypatch.setattr(placement, "images_fit", lambda device, wanted: wanted <= size)
+    monkeypatch.setattr(image_placement, "images_fit", lambda device, wanted: wanted <= size)
     assert place(splits, torch.device("meta")).val.bank.device.type == "meta"
     assert place(attacked, torch.device("meta")) is attacked

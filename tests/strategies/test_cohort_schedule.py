@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from strategies.cohort import cohort_size, schedule, schedule_hash
+from strategies.cohort_schedule import cohort_size, schedule, schedule_hash
 
 
 @pytest.mark.parametrize(

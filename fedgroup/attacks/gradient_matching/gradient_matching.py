@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgroup import cache, storage
-from fedgroup.attacks import base_samples
 from fedgroup.attacks.attack import Predict, insert, refuse_poisoned
 from fedgroup.attacks.gradient_matching.augment import DRAWS, shift_and_flip
 from fedgroup.attacks.gradient_matching.descent import descend
@@ -19,6 +18,7 @@ from fedgroup.attacks.gradient_matching.perturbation import Box, to_bytes
 from fedgroup.attacks.gradient_matching.plan import Plan, draw_plan, draw_targets
 from fedgroup.attacks.gradient_matching.restarts import Restarts, progress_bar
 from fedgroup.attacks.gradient_matching.surrogate import Surrogate
+from fedgroup.attacks.poison_count import check_fraction
 from fedgroup.dataset import Batch, GroupedDataset, Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError, unknown
@@ -88,7 +88,7 @@ class GradientMatching:
     float32."""
 
     def __post_init__(self) -> None:
-        base_samples.check_fraction(self.fraction)
+        check_fraction(self.fraction)
         for name, valid in (("loss", Loss), ("augment", Augment), ("precision", Precision)):
             if getattr(self, name) not in get_args(valid):
                 raise unknown(name, getattr(self, name), get_args(valid))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fedgroup.attacks import base_samples
+from fedgroup.attacks.poison_count import poison_count
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 
@@ -39,7 +40,7 @@ def draw_plan(splits: Splits, count: int, fraction: float, rng: np.random.Genera
     """
     train = splits.train
     label = base_samples.bad_class(train.info)
-    poisons = base_samples.poison_count(fraction, train)
+    poisons = poison_count(fraction, train)
     targets = draw_targets(train, splits.test, count, rng)
     bases = base_samples.draw(base_samples.rare_pool(train), poisons, train, "LRG-1", rng)
     if (train.y[bases] != label).any():

@@ -93,11 +93,11 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """Value of an expression in the page."""
-        found = self.send(
+        reply = self.send(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        assert "exceptionDetails" not in reply, reply
+        return reply["result"].get("value")
 
     def press(self, key: str, code: int) -> None:
         """Press and release a key, as a person does."""

@@ -1,6 +1,7 @@
 """The page in a real headless Chromium: sorting, keyboard, themes, a phone, print, no errors, no network."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,11 +50,11 @@ def section(name: str) -> Section:
         title=f"Table {name} " + "with a long title " * 4,
         note="A note.",
         sentences=["A sentence " * 30],
-        grid=(COLUMNS, rows),
+        layout=(COLUMNS, rows),
         notes=["A footnote."],
         signals=[],
         caption="A long caption " * 20,
-        pictures=[Picture("curves", "By round", "About.", PIXEL)],
+        pictures=[Picture("curves", "By round", "About.", PIXEL, 960, 480)],
         missing=["the figure x cannot be drawn"],
         runs=[run],
     )
@@ -196,3 +197,46 @@ def test_no_errors_and_no_network_in_all_of_that(browser: Browser, file: Path) -
     assert {address for address in browser.requests if address.startswith("file")} == {
         file.resolve().as_uri()
     }
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of one table with a narrow figure and a wide one."""
+    narrow, wide = (
+        Picture(name, name, f"About {name}.", PIXEL, width, 300)
+        for name, width in (("drops", 316), ("curves", 672))
+    )
+    path = tmp_path_factory.mktemp("alone") / "page.html"
+    only = replace(section("one"), pictures=[wide, narrow], sentences=["A sentence. " * 12] * 30)
+    path.write_text(page("One table", [only]), encoding="utf-8")
+    return path
+
+
+def bottom(browser: Browser, selector: str) -> float:
+    return float(
+        browser.run(f"document.querySelector('{selector}').getBoundingClientRect().bottom")
+    )
+
+
+def test_the_first_screen_shows_summary_table_and_figure(browser: Browser, alone: Path) -> None:
+    browser.open(alone, width=1280, height=800)
+    for selector in (".sentences", ".lead .card", "table.numbers tbody tr:nth-child(4)"):
+        assert bottom(browser, selector) <= 800, selector
+    assert browser.run("document.documentElement.scrollWidth") <= 1280
+    assert browser.run("document.images.length") == 2, "the figure beside the table is shown once"
+    assert browser.run("document.querySelector('.lead img').alt").startswith("drops")
+    places = "[...document.querySelectorAll('main > *')].map(e => e.getBoundingClientRect())"
+    assert browser.run(f"{places}[1].left > {places}[0].right"), "beside the summary"
+    assert browser.run("document.querySelector('.sentences').tabIndex") == 0, "the rest is reached"
+
+
+def test_on_a_phone_everything_stands_below_each_other(browser: Browser, alone: Path) -> None:
+    browser.open(alone, width=375, height=800)
+    assert browser.run("document.documentElement.scrollWidth") <= 375
+    assert (
+        bottom(browser, ".sentences") < bottom(browser, ".lead") < bottom(browser, "table.numbers")
+    )
+    assert browser.run("document.querySelector('.lead img').getBoundingClientRect().right") <= 375
+    assert browser.run(
+        "(e => e.scrollHeight <= e.clientHeight + 1)(document.querySelector('.sentences'))"
+    ), "the sentences are not in a box of their own"

@@ -1,4 +1,4 @@
-"""Probes in tables and on the command line: measured once, kept, printed; tables that share runs."""
+"""Probes in tables and on the command line: measured once, kept, printed."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from experiments.__main__ import app
-from experiments.launch.progress import _all_runs
 from experiments.report.columns import cells
 from experiments.report.separability_rows import COLUMNS, signal_frame, signal_rows
 from experiments.report.write import make, write
 from experiments.results import probe_values
 from experiments.run import run
-from experiments.tables.table import Table, load, of_the_paper
+from experiments.tables.load import load
+from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
 from fedgroup.probes.strip_probe import StripProbe
-from fedgroup.run_directory import read_json
+from fedgroup.storage import read_json
 
 TABLE = """
 title: t
@@ -105,16 +105,6 @@ def test_the_command_line(done: tuple[Table, Path]) -> None:
     ):
         with pytest.raises(FedgroupError, match=message):
             CliRunner().invoke(app, words, catch_exceptions=False)
-
-
-def test_tables_that_share_a_run_run_it_once() -> None:
-    assert of_the_paper() == [*(f"table{number}" for number in range(1, 13)), "figure1"]
-    tables = [load(name, seeds=[0]) for name in of_the_paper()]
-    runs = _all_runs(tables)
-    assert len({experiment.id for experiment, _ in runs}) == len(runs)
-    assert len(runs) < sum(len(_all_runs([table])) for table in tables) - 15
-    labels = dict((label, experiment.id) for experiment, label in runs)
-    assert labels["table1: JTT, WATERBIRDS, DLBD"] == tables[1].rows[1].experiments[0].id
 
 
 def test_an_unknown_probe_names_the_valid_ones(tmp_path: Path) -> None:

@@ -74,3 +74,11 @@ def table(clean: Ints, triggered: Ints) -> Callable[[GroupedDataset], Ints]:
 def same_columns(a: GroupedDataset, b: GroupedDataset) -> bool:
     names = ("row", "y", "group", "poison", "index")
     return a.bank is b.bank and all(np.array_equal(getattr(a, n), getattr(b, n)) for n in names)
+
+
+def blank(samples: int) -> GroupedDataset:
+    """Clean samples of one group that share one black pixel."""
+    zeros = np.zeros(samples, np.int64)
+    return GroupedDataset.clean(
+        torch.zeros(1, 1, 1, 3, dtype=torch.uint8), zeros, zeros, zeros, WATERBIRDS
+    )

@@ -11,7 +11,7 @@ from fedgroup.errors import FedgroupError
 from strategies.checks import check_aggregator
 from strategies.rules.byzfl_rule import ByzflRule
 from strategies.rules.median import Median
-from strategies.toy_cohort import cohort
+from strategies.toy_updates import cohort
 
 
 @pytest.fixture

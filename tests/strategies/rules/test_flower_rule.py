@@ -16,7 +16,7 @@ from strategies.checks import check_aggregator
 from strategies.rules.fedavg import FedAvg
 from strategies.rules.flower_rule import FlowerRule
 from strategies.rules.median import Median
-from strategies.toy_cohort import cohort
+from strategies.toy_updates import cohort
 from tests.toy import experiment
 
 FLOWER = "flwr.serverapp.strategy:"

@@ -12,7 +12,7 @@ from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, read
 from fedgroup.run_directory import read_lines
 from fedgroup.update import ARRAYS, METRICS, Update
-from strategies.cohort import schedule
+from strategies.cohort_schedule import schedule
 from strategies.server.admission import admit, finite
 from tests.strategies.server.runs import (
     arrays,

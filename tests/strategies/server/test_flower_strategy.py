@@ -14,7 +14,7 @@ from experiments.run import run
 from fedgroup.errors import FedgroupError
 from fedgroup.run_directory import read_lines
 from fedgroup.storage import read_json
-from strategies.cohort import schedule
+from strategies.cohort_schedule import schedule
 from strategies.server.federated_run import federate
 from tests.strategies.server.runs import (
     federate_with,

@@ -97,7 +97,7 @@ class Lazy:
 def test_an_outsiders_attack_needs_nothing_but_the_protocol(tmp_path: Path) -> None:
     exp = make(
         task__attackers={"fraction": 0.25},
-        federation__byzantine="tests.strategies.server.test_byzantine_clients:Lazy",
+        federation__byzantine="tests.strategies.server.test_forged_updates:Lazy",
         federation__fraction=1.0,
     )
     folder = run(exp, tmp_path)

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments.tables.table import _file, _scales, load, names
+from experiments.tables.load import load
+from experiments.tables.scales import read_scales
+from experiments.tables.shipped import table_file, table_names
 from fedgroup.errors import FedgroupError
-from fedgroup.spec import read
+from fedgroup.overrides import read_yaml
 
-TABLES = names()
+TABLES = table_names()
 
 
 def scales(name: str) -> list[str]:
-    return list(_scales(read(_file(name)).get("scales"), name)) or [""]
+    return list(read_scales(read_yaml(table_file(name)).get("scales"), name)) or [""]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -25,7 +27,9 @@ def test_every_scale_loads_and_no_two_rows_are_one_run(name: str) -> None:
         assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if read(_file(name)).get("paper")])
+@pytest.mark.parametrize(
+    "name", [name for name in TABLES if read_yaml(table_file(name)).get("paper")]
+)
 def test_every_row_of_the_paper_has_a_spec_and_every_spec_a_row(name: str) -> None:
     if "paper" not in scales(name):
         return
