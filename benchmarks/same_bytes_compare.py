@@ -56,8 +56,9 @@ COUNTS = {"train": (730, 38, 12, 220), "val": (50, 50, 14, 14), "test": (150, 15
 """Pictures per group of each split, with the proportions of Waterbirds."""
 SKIPPED = {"timing.jsonl", "env.json", "log.txt", "lock"}
 """Files of a run that say when, where and how fast it ran."""
-COMPARED = {".csv", ".md", ".tex", ".png"}
-"""Files of a report that are compared; of the others (pages, SVG, PDF) just that they are there."""
+COMPARED = {".csv", ".md", ".tex"}
+"""Files of a report that are compared; of pages and figures just that they are there, and a figure
+that is drawn differently (PNG) is noted."""
 VERSIONS = "minutes of run time"
 """A line of report.md with these words names versions, commit, machine and time."""
 SHOWN = 110
@@ -154,6 +155,8 @@ def _compare_folder(base: Path, new: Path, name: str, found: Found) -> None:
             found.add(f"{name}/{path}", difference(base / path, new / path))
         else:
             found.add(f"{name}/{path}", "")
+            if path.suffix == ".png" and difference(base / path, new / path):
+                found.notes.append(f"{name}/{path}: another picture")
     for path in sorted(files[1] - files[0]):
         if path.name not in SKIPPED:
             found.notes.append(f"{name}/{path}: only in the new tree")
