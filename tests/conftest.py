@@ -51,6 +51,9 @@ def one_thread() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
+    if os.environ.get("PYTEST_XDIST_WORKER"):  # the workers share what is rendered once
+        folder = tmp_path_factory.getbasetemp().parent / "cache"
+        folder.mkdir(exist_ok=True)
     before = os.environ.get("FEDGROUP_CACHE")
     os.environ["FEDGROUP_CACHE"] = str(folder)
     yield folder

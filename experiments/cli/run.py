@@ -64,14 +64,14 @@ def run_chosen(tables: "Sequence[Table]", choice: RunChoice, page: str = "") -> 
         FedgroupError: --jobs is negative, or the tables cannot be run.
     """
     from experiments.launch.run_tables import run_tables
-    from fedgroup.device import cores
+    from experiments.launch.scheduler import default_jobs
 
     if choice.jobs < 0:
         raise FedgroupError(f"--jobs must be at least 0, got {choice.jobs}")
     if choice.device is not None:
         os.environ["FEDGROUP_DEVICE"] = choice.device
     resources = choice.resources
-    jobs = choice.jobs or max(1, cores() // (resources.workers * resources.threads))
+    jobs = choice.jobs or default_jobs(resources)
     try:
         code = run_tables(
             tables, choice.results, jobs, choice.select, resources, choice.tensorboard, page

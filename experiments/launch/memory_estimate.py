@@ -4,9 +4,7 @@ import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,6 +14,8 @@ from experiments.experiment import Experiment
 from fedgroup.device import BANK_SHARE, pick
 from fedgroup.errors import FedgroupError
 from fedgroup.image_placement import image_bytes
+from fedgroup.model import Model
+from fedgroup.settings_cache import cached_by_settings
 from fedgroup.task import assign_clients, prepared_splits
 from strategies.cohort_schedule import cohort_size
 
@@ -70,9 +70,9 @@ def estimate(experiment: Experiment, resources: Resources) -> Need:
     )
 
 
-@lru_cache(maxsize=16)
+@cached_by_settings(maxsize=16)
 def _model_bytes(
-    component: Any, classes: int, batch: int, size: tuple[int, int]
+    component: Model, classes: int, batch: int, size: tuple[int, int]
 ) -> tuple[int, int]:
     """Return the bytes of a model and of one of its training steps."""
     model = component.build(classes, 0)

@@ -74,6 +74,11 @@ Start = Callable[[str, str, Resources, dict[str, str]], Process]
 """Starts a run, given the arguments of worker.work()."""
 
 
+def default_jobs(resources: Resources) -> int:
+    """Return how many runs go side by side where --jobs does not say: one per core it needs."""
+    return max(1, cores() // (resources.workers * resources.threads))
+
+
 def launch(
     runs: Sequence[tuple[Experiment, str]],
     results: Path,

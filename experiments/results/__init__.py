@@ -1,1 +1,5 @@
-"""From finished run directories to numbers."""
+"""From finished run directories to numbers.
+
+Read finished_runs.py first (files), then measurements.py (values by row and seed) and statistics.py
+(spreads and paired drops).
+"""

@@ -57,7 +57,8 @@ def test_two_workers_killed_and_continued_in_process_give_the_same_bytes(
 ) -> None:
     """On Ray, killed with everything it started, continued on a Ray cluster: the bytes of a plain run."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    table.write_text(TABLE.replace("ROUNDS", "40").replace("seeds: [0, 1]", "seeds: [0]"))
+    one_row = "".join(line for line in TABLE.splitlines(True) if "METHOD: Median" not in line)
+    table.write_text(one_row.replace("ROUNDS", "40").replace("seeds: [0, 1]", "seeds: [0]"))
     assert fedgroup("run", str(table), "--results", str(whole), cwd=tmp_path).returncode == 0
     words = ("run", str(table), "--results", str(cut), "--workers", "2")
     running = started(*words, cwd=tmp_path)
