@@ -138,12 +138,13 @@ def table_row(label: str, tiny: bool) -> None:
     settings = ["task.model.init=scratch", "federation.rounds=3", "federation.eval_every=3"]
     settings.append(f"task.data={{use: 'benchmarks.gpu_check:Noise', size: {32 if tiny else 224}}}")
     if tiny:
-        settings += ["task.data.share=0.05", "task.train.epochs=1"]
+        settings += ["task.data.share=0.02", "task.train.epochs=1"]
+        settings += ["task.partition.clients=20"]
     table = load("table9", "gpu", [0], None, settings)
     row = next(row for row in table.rows if label in row.label.values())
     with tempfile.TemporaryDirectory() as results:
         start = time.perf_counter()
-        folder = run(row.experiments()[0], Path(results))
+        folder = run(row.experiments[0], Path(results))
         whole = time.perf_counter() - start
         lines = [json.loads(line) for line in (folder / "timing.jsonl").read_text().splitlines()]
     parts = ("train", "transfer", "aggregate", "evaluate")
