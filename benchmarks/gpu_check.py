@@ -139,7 +139,7 @@ def table_row(label: str, tiny: bool) -> None:
     settings.append(f"task.data={{use: 'benchmarks.gpu_check:Noise', size: {32 if tiny else 224}}}")
     if tiny:
         settings += ["task.data.share=0.02", "task.train.epochs=1"]
-        settings += ["task.partition.clients=20"]
+        settings += ["task.partition.clients=20", "federation.fraction=0.25"]
     table = load("table9", "gpu", [0], None, settings)
     row = next(row for row in table.rows if label in row.label.values())
     with tempfile.TemporaryDirectory() as results:
