@@ -166,17 +166,18 @@ def difference(base: Path, new: Path) -> str:
     """Say where two files first differ in what counts; empty where they do not."""
     if base.suffix == ".npz":
         return _arrays_differ(base, new)
-    one, two = base.read_bytes(), new.read_bytes()
-    if one == two:
-        return ""
-    if base.name == "report.md":
-        one, two = (_versionless(text) for text in (one, two))
-    return _first(one, two)
+    return _first(*(_timeless(base.name, path.read_bytes()) for path in (base, new)))
 
 
-def _versionless(text: bytes) -> bytes:
-    """Drop the line on versions and time of a Markdown text."""
-    return b"\n".join(line for line in text.split(b"\n") if VERSIONS.encode() not in line)
+def _timeless(name: str, text: bytes) -> bytes:
+    """Drop the line on versions and time of a report, and what 0.1.0 did not put into a result."""
+    if name == "report.md":
+        return b"\n".join(line for line in text.split(b"\n") if VERSIONS.encode() not in line)
+    if name != "result.json":
+        return text
+    stored = {k: v for k, v in json.loads(text).items() if k not in ("run", "records")}
+    stored["dataset"].pop("classes", None)
+    return json.dumps(stored, indent=1).encode()
 
 
 def _first(one: bytes, two: bytes) -> str:

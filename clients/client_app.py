@@ -15,7 +15,7 @@ from clients.local import local_update
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights
 from fedgroup.lazy_array import lazy_array_class
-from fedgroup.task import Task
+from fedgroup.task import Task, check_same_content
 from fedgroup.update import ARRAYS, CONFIG, METRICS
 
 app = ClientApp()
@@ -35,7 +35,7 @@ def train(message: Message, context: Context) -> Message:
     settings = message.content.config_records[CONFIG]
     arrays = {name: array.numpy() for name, array in message.content.array_records[ARRAYS].items()}
     update = local_update(
-        _task(str(settings["task"]), _data_root(context)),
+        _task(str(settings["task"]), _data_root(context), _text(settings.get("content"))),
         _partition_id(context),
         int(settings["round"]),  # type: ignore[arg-type]
         Weights.from_arrays(arrays),
@@ -70,10 +70,20 @@ def _data_root(context: Context) -> str:
     return value
 
 
+def _text(value: object) -> str | None:
+    """Return a setting of a message as text; None where the message has none."""
+    return None if value is None else str(value)
+
+
 @lru_cache(maxsize=4)
-def _task(text: str, data_root: str = "") -> Task:
-    """Return the task of a message, its data in this node's own folder where it has one."""
+def _task(text: str, data_root: str = "", content: str | None = None) -> Task:
+    """Return the task of a message, its data in this node's own folder where it has one.
+
+    Refuse one whose code or data files are not those that the server has.
+    """
     task = Task.from_json(text)
     if data_root and "root" in {field.name for field in fields(task.data)}:
-        return replace(task, data=replace(task.data, root=data_root))
+        task = replace(task, data=replace(task.data, root=data_root))
+    if content is not None:
+        check_same_content(task, content)
     return task

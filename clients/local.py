@@ -1,7 +1,6 @@
 """One client's update: the one trainer on the client's shard."""
 
 import time
-from functools import lru_cache
 
 import torch
 from torch import nn
@@ -9,9 +8,12 @@ from torch import nn
 from fedgroup.dataset import Ints
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.layout import Layout, Weights, read, write
+from fedgroup.frozen import Frozen, fresh_copy, model_hash
+from fedgroup.layout import Weights, read, write
 from fedgroup.model import Model, build_model
 from fedgroup.seeding import rng
+from fedgroup.settings_cache import cached_by_settings
+from fedgroup.surroundings import component_call
 from fedgroup.task import Task, assign_clients, placed_splits
 from fedgroup.train import fit
 from fedgroup.update import Update
@@ -25,25 +27,30 @@ def local_update(task: Task, client: int, number: int, weights: Weights, layout:
         client: Partition id.
         number: The round, which addresses the shuffles.
         weights: Global weights.
-        layout: Hash of the server's model layout, which must be this client's.
+        layout: `model_hash` of the server's model, which must be this client's.
 
     Returns:
         The client's new weights, and what it reports.
 
     Raises:
-        FedgroupError: The layouts differ, or there is no such client.
+        FedgroupError: The models differ, there is no such client, or training changes what is
+            frozen.
     """
     start = time.perf_counter()
     device = pick()
     data = placed_splits(task, device).train.take(_positions(task, client))
-    model, own = _model(task.model, len(data.info.classes), device)
+    pristine, own = _model(task.model, len(data.info.classes), task.seed, device)
     if own != layout:
         raise FedgroupError(
-            f"the server's model layout {layout} is not this client's {own}: same versions on both "
-            f"sides?"
+            f"the server's model layout {layout} is not this client's {own}: same versions and "
+            f"weights files on both sides?"
         )
+    model = fresh_copy(pristine)
     write(model, weights)
-    fitted = fit(model, data, task.train, rng(task.seed, "local", number, client), device)
+    frozen = Frozen(model)
+    with component_call(task.model, "forward", task.seed, number, client):
+        fitted = fit(model, data, task.train, rng(task.seed, "local", number, client), device)
+    frozen.check(model)
     return Update(
         client=client,
         examples=len(data),
@@ -64,8 +71,10 @@ def _positions(task: Task, client: int) -> Ints:
     return parts[client]
 
 
-@lru_cache(maxsize=1)
-def _model(component: Model, classes: int, device: torch.device) -> tuple[nn.Module, str]:
-    """Return one model per process and its layout's hash; all of it is overwritten before use."""
-    model = build_model(component, classes, 0, device)
-    return model, Layout.of(model).hash()
+@cached_by_settings(maxsize=1)
+def _model(
+    component: Model, classes: int, seed: int, device: torch.device
+) -> tuple[nn.Module, str]:
+    """Return one model per process and its hash; what travels of it is overwritten before use."""
+    model = build_model(component, classes, seed, device)
+    return model, model_hash(model)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch._dynamo  # the first optimiser step would import it, inside a timed round
 from flwr.app import Message
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from clients.grid import context_of, reason_of, take_identity
 from clients.packing import Packed, pack, unpack
@@ -28,6 +29,7 @@ class ClientActor:
         sys.path[:] = paths + [path for path in sys.path if path not in paths]
         logging.getLogger("flwr").setLevel(logging.WARNING)
         torch.set_num_threads(threads)
+        threadpool_limits(1, user_api="blas")  # as in the run's own process
         take_identity()
         self._app = imported(app)
         self._clients = clients

@@ -7,19 +7,18 @@ store once per round and read there without a copy; client vectors come back the
 
 import logging
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from flwr.app import Error, Message, RecordDict
 
 from clients.grid import CLIENT_APP_RAISED, ClientGrid
 from clients.packing import Packed, pack, unpack
+from clients.ray_host import import_paths, imported_there, short_folder
 from clients.resources import Resources
 from fedgroup.device import VARIABLE, pick
 from fedgroup.errors import FedgroupError
@@ -131,14 +130,12 @@ class RayGrid(ClientGrid):
         self._idle.append(self._spawn())
 
     def _spawn(self) -> Any:
-        from clients.ray_actor import ClientActor
-
         environment = {name: os.environ[name] for name in ("FEDGROUP_CACHE",) if name in os.environ}
         environment[VARIABLE] = pick().type if self._gpus else "cpu"
         remote = self._ray.remote(num_cpus=self._resources.threads, num_gpus=self._gpus)(
-            ClientActor
+            _actor_class()
         )
-        paths = [str(Path(path).resolve()) for path in sys.path]
+        paths = import_paths()
         return remote.remote(self._app, self._clients, self._resources.threads, paths, environment)
 
     def _share_of_gpu(self) -> float:
@@ -180,6 +177,23 @@ class RayGrid(ClientGrid):
             ) from error
 
 
+def _actor_class() -> type[Any]:
+    """Return ray_actor.ClientActor as a class that workers need not import to receive it."""
+    make = imported_there("clients.ray_actor", "ClientActor", import_paths())
+
+    class Worker:
+        def __init__(self, *arguments: Any) -> None:
+            self._actor = make(*arguments)
+
+        def process_id(self) -> int:
+            return int(self._actor.process_id())
+
+        def answer(self, *message: Any) -> Any:
+            return self._actor.answer(*message)
+
+    return Worker
+
+
 def start_ray(resources: Resources) -> tuple[Any, bool]:
     """Connect to Ray, or start it quietly on this machine.
 
@@ -205,6 +219,7 @@ def start_ray(resources: Resources) -> tuple[Any, bool]:
         address="local",
         num_cpus=resources.workers * resources.threads,
         include_dashboard=False,
+        _temp_dir=short_folder(),
         **quiet,
     )
     return ray, True

@@ -1,43 +1,37 @@
-"""The `fedgroup` command. Heavy imports happen inside the commands, so that --help is instant."""
+"""The `fedgroup` command: our own modules first, then those of the current folder.
 
-import signal
+Nothing else is imported up here: a `json.py` or a folder `fedgroup` where the command is started
+must not take the place of what it needs.
+"""
+
 import sys
+from importlib import import_module
 
-import typer
-
-from experiments.cli.components import components_app
-from experiments.cli.data import data_app
-from experiments.cli.run import run_app
-from experiments.cli.show import show_app
-from fedgroup.errors import FedgroupError
-
-app = typer.Typer(
-    name="fedgroup",
-    help="Who pays for a poisoning defence? Federated runs, compared by accuracy (ACC) and "
-    "worst-group accuracy (WGA).\n\nStart with: fedgroup run demo",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for part in (show_app, run_app, components_app):
-    app.registered_commands += part.registered_commands
-app.add_typer(data_app, name="data")
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+OURS = ("fedgroup", "strategies", "clients", "experiments")
 
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit code 2."""
-    if "" not in sys.path:  # my_rules.py in the current folder is importable, as with `python -m`
-        sys.path.insert(0, "")
-    signal.signal(signal.SIGTERM, _interrupt)  # a cluster's stop ends the workers too
-    try:
-        app()
-    except FedgroupError as error:
-        sys.stderr.write(f"fedgroup: {error}\n")
-        sys.exit(2)
+    look_here_last()
+    from experiments.cli.program import run_program
+
+    run_program()
+
+
+def look_here_last() -> None:
+    """Import our packages, then let modules of the current folder be found after all others.
+
+    A user's my_rules.py is importable, as with `python -m`; it hides nothing that is installed.
+    """
+    import os  # is loaded at every start of Python
+
+    here = {"", os.path.abspath(os.curdir)}  # noqa: PTH100 - pathlib may be the user's yet
+    found = [path for path in sys.path if path not in here]
+    home = __file__.rpartition(os.sep)[0].rpartition(os.sep)[0]
+    sys.path[:] = [home, *found]
+    for name in OURS:
+        import_module(name)
+    sys.path[:] = [*found, ""]
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Experiment: what one table row needs for one seed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from fedgroup.attacks.attack import wants_reference
 from fedgroup.errors import unknown
-from fedgroup.methods.central_run import Central, central_id
+from fedgroup.identity import Identity, identity
+from fedgroup.methods.central_run import Central
 from fedgroup.methods.method import TrainingMethod
-from fedgroup.spec import build, run_id, to_dict
+from fedgroup.spec import build, to_dict
 from fedgroup.task import Task
 from strategies.federation import Federation
 from strategies.rules.fedavg import FedAvg
@@ -32,13 +33,24 @@ class Experiment:
     """Not used, and no part of the id, where there is a method."""
     method: TrainingMethod | None = None
     """A centralized training method (erm, jtt, group_dro, george, ...) or None."""
+    kept: Callable[[Identity], str] | None = field(default=None, compare=False, repr=False)
+    """Names the directory of the run where an older one may stand for it (`--stale`)."""
 
     @cached_property
     def id(self) -> str:
-        """Name of the run directory: a hash of the settings that differ from their defaults."""
+        """Name of the run directory: of what the run depends on, or of the kept older run."""
+        return self.kept(self.identity) if self.kept is not None else self.identity.id
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the run depends on: settings, code, files, versions of our arithmetic."""
         if self.method is None:
-            return run_id({"task": self.task, "federation": self.federation})
-        return central_id(self.task, self.method)
+            return identity({"task": self.task, "federation": self.federation})
+        return identity({"task": self.task, "central": Central(self.method)})
+
+    def spec(self) -> dict[str, Any]:
+        """Return what spec.json holds of a run made now."""
+        return self.identity.spec(self.to_dict())
 
     @property
     def rounds(self) -> int:
@@ -53,8 +65,8 @@ class Experiment:
                 raise unknown("part of a spec", key, PARTS)
         method = values.get("method")
         return cls(
-            build(Task, values.get("task") or {}, "task"),
-            build(Federation, values.get("federation") or {}, "federation"),
+            build(Task, values.get("task", {}), "task"),
+            build(Federation, values.get("federation", {}), "federation"),
             None if method is None else build(Central, {"method": method}).method,
         )
 

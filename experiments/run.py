@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from flwr.app import Context, RecordDict
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from clients.client_app import app as client_app
 from clients.grid import SERVER_NODE, ClientGrid, LocalGrid
@@ -25,10 +26,15 @@ def run(experiment: Experiment, results: Path, resources: Resources | None = Non
     Returns:
         The run directory.
     """
+    with threadpool_limits(1, user_api="blas"):  # sums by several threads differ in the last bit
+        return _run(experiment, results, resources or Resources())
+
+
+def _run(experiment: Experiment, results: Path, resources: Resources) -> Path:
     if experiment.method is not None:
         return centralise(experiment.task, experiment.method, results)
     logging.getLogger("flwr").setLevel(logging.WARNING)
-    grid = _grid(experiment, resources or Resources())
+    grid = _grid(experiment, resources)
     try:
         config = {"spec": experiment.to_json(), "results": str(results.resolve())}
         context = Context(

@@ -9,12 +9,32 @@ from typing import Any
 import numpy as np
 
 from fedgroup.dataset import GroupedDataset, Ints
+from fedgroup.identity import beyond_settings
+from fedgroup.spec import to_dict
 from fedgroup.storage import cache_dir
 
 FORMAT = 1
 """Raised when equal settings would no longer give equal results."""
 
+_LATER = {"proximal_mu": 0.0}
+"""Settings that are newer than FORMAT, and the value at which they change nothing."""
 _HASHED = 256
+
+
+def key_settings(component: Any) -> dict[str, Any]:
+    """Return settings for a key: without newer ones that change nothing, so that old keys stay.
+
+    With them stands what the component depends on besides: code, files, results versions.
+    """
+    return _without_later(to_dict(component)) | beyond_settings(component)
+
+
+def _without_later(settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_later(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in _LATER or value != _LATER[name]
+    }
 
 
 def path_for(kind: str, parts: Mapping[str, Any]) -> Path:

@@ -1,7 +1,8 @@
 """The state that a stopped run goes on from, and its file.
 
 checkpoint.npz holds the named arrays of the state and, as JSON text under `__head__`, the round,
-the small facts and the length that every record file had.
+the small facts and the length that every record file had. Equal runs have equal checkpoints, so the
+length of timing.jsonl is not in it: seconds are cut by their round.
 """
 
 import json
@@ -45,7 +46,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, lengths: Mapping[str, i
     Args:
         path: The .npz file.
         checkpoint: State of the run.
-        lengths: Bytes in each record file of the run, by its name.
+        lengths: Bytes in each record file that equal runs have in common, by its name.
     """
     head = {"round": checkpoint.round, "lengths": lengths, "facts": checkpoint.facts}
     write_arrays(path, {**checkpoint.arrays, HEAD: np.array(json.dumps(head))})
@@ -61,3 +62,16 @@ def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, int]]:
         raise FedgroupError(
             f"{path} is damaged ({error}); delete {path.parent} to start this run again"
         ) from error
+
+
+def length_until(path: Path, number: int) -> int:
+    """Return the bytes of a .jsonl file up to its last whole line of round `number` or before."""
+    length = 0
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+        try:
+            if not line.endswith(b"\n") or int(json.loads(line)["round"]) > number:
+                break
+        except (ValueError, KeyError, TypeError):  # damaged: what follows counts as lost
+            break
+        length += len(line)
+    return length

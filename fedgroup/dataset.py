@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
+from fedgroup.names import check_names_of
 from fedgroup.spec import Component
 
 Ints = NDArray[np.int64]
@@ -39,6 +40,9 @@ class GroupInfo:
     """Channel standard deviations in [0, 1]."""
     train_counts: tuple[int, ...] = ()
     """Clean training samples per group: the weights of adjusted accuracy."""
+
+    def __post_init__(self) -> None:
+        check_names_of(self.name, self.classes, self.groups, tuple(self.tiers))
 
     @property
     def attributes(self) -> int:
@@ -111,7 +115,8 @@ class GroupedDataset:
             N clean samples with the identities 0..N-1.
 
         Raises:
-            FedgroupError: where the columns differ in length, or a group does not exist.
+            FedgroupError: where the columns differ in length, a group does not exist, or a sample
+                is in a group of another class.
         """
         n = len(row)
         if not len(y) == len(group) == n:
@@ -122,6 +127,12 @@ class GroupedDataset:
             raise FedgroupError(
                 f"{info.name}: group ids must be 0..{len(info.groups) - 1}, "
                 f"found {group.min()}..{group.max()}"
+            )
+        odd = np.flatnonzero(np.asarray(group) // info.attributes != np.asarray(y))
+        if len(odd):
+            raise FedgroupError(
+                f"{info.name}: sample {odd[0]} has class {y[odd[0]]} and group {group[odd[0]]}, "
+                f"and {len(odd) - 1} more do not fit: a group is {info.attributes}*y + a"
             )
         return cls(
             bank=bank,

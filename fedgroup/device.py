@@ -10,8 +10,6 @@ VARIABLE = "FEDGROUP_DEVICE"
 """Environment variable that names the device."""
 CORES = "FEDGROUP_CORES"
 """Environment variable that limits the cores of this process."""
-BANK_SHARE = 0.25
-"""Largest share of a GPU's free memory that a process fills with images."""
 
 
 def pick() -> torch.device:
@@ -41,11 +39,3 @@ def cores() -> int:
     if limit.isdigit() and int(limit):
         return int(limit)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def images_fit(device: torch.device, size: int) -> bool:
-    """Return whether `size` bytes of images may stay on the device; else each batch is sent."""
-    if device.type != "cuda":
-        return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return size <= BANK_SHARE * free

@@ -37,12 +37,15 @@ class Evaluator:
             wga, number = checkpoint.facts["best"]
             self.best = (float(wga), int(number))
 
-    def __call__(self, number: int, model: nn.Module) -> tuple[dict[str, Any], Ints]:
+    def __call__(
+        self, number: int, model: nn.Module, trained: bool = True
+    ) -> tuple[dict[str, Any], Ints]:
         """Evaluate the model after a round, and keep it where it is the best so far.
 
         Args:
             number: Rounds done; 0 is the start.
             model: Network on the device; left in evaluation mode.
+            trained: Whether some round so far changed the model; else it cannot be the best one.
 
         Returns:
             What rounds.jsonl says of it, and its predicted classes on val, (N,): val and test have
@@ -63,7 +66,7 @@ class Evaluator:
         if hits is not None:
             row["attack"] = {"hits": list(hits.correct), "total": list(hits.total)}
         wga = counts["val"].wga()
-        if number and wga > self.best[0]:
+        if number and trained and wga > self.best[0]:
             self.best = (wga, number)
             self.run.save("best", read(model).arrays())
         return row, val

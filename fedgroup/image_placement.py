@@ -5,7 +5,9 @@ from dataclasses import replace
 import torch
 
 from fedgroup.dataset import Splits
-from fedgroup.device import images_fit
+
+BANK_SHARE = 0.25
+"""Largest share of a GPU's free memory that a process fills with images."""
 
 
 def _images(splits: Splits) -> dict[int, torch.Tensor]:
@@ -32,3 +34,11 @@ def place(splits: Splits, device: torch.device) -> Splits:
             for part in splits
         )
     )
+
+
+def images_fit(device: torch.device, size: int) -> bool:
+    """Return whether `size` bytes of images may stay on the device; else each batch is sent."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return size <= BANK_SHARE * free

@@ -3,10 +3,11 @@
 BatchNorm's running statistics must never go under a top-k, a momentum or an error feedback, and
 its counters must never be averaged as floats. So a model travels as three vectors: `theta` (P,)
 float32, `buffers` (Q,) float32, `counters` (C,) int64, each in C-order and in the order of
-named_parameters() / named_buffers().
+named_parameters() / named_buffers(). Complex buffers travel as pairs of floats.
 """
 
 import hashlib
+import itertools
 import json
 import math
 import warnings
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from fedgroup.errors import FedgroupError
 
@@ -115,20 +117,69 @@ def _tensors(model: nn.Module) -> list[tuple[str, str, torch.Tensor]]:
     rows: list[tuple[str, str, torch.Tensor]] = []
     rows += [("theta", name, p) for name, p in model.named_parameters() if p.requires_grad]
     for name, tensor in model.named_buffers():
+        if tensor.is_complex():
+            tensor = torch.view_as_real(tensor)
         rows.append(("buffers" if tensor.is_floating_point() else "counters", name, tensor))
     return rows
 
 
+def refuse_unsent(model: nn.Module) -> None:
+    """Refuse a model whose tensors the vectors cannot carry as they are.
+
+    Raises:
+        FedgroupError: A parameter is wider than float32 or not made yet, a tensor is not dense, or
+            two of them share memory without being one, which a move to another device would end.
+    """
+    who = type(model).__name__
+    spans = []
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if is_lazy(tensor):
+            raise FedgroupError(f"{who}: '{name}' has no shape yet: run one batch in build()")
+        if tensor.layout is not torch.strided or tensor.is_quantized:
+            raise FedgroupError(f"{who}: '{name}' is no dense tensor: use .to_dense()")
+        if tensor.requires_grad and (tensor.dtype == torch.float64 or tensor.is_complex()):
+            raise FedgroupError(
+                f"{who}: parameter '{name}' is {tensor.dtype}, and parameters travel as float32: "
+                f"make it float32"
+            )
+        if tensor.numel() and tensor.device.type != "meta":
+            steps = zip(tensor.shape, tensor.stride(), strict=True)
+            last = sum((size - 1) * step for size, step in steps)
+            start = tensor.data_ptr()
+            spans.append((start, start + (last + 1) * tensor.element_size(), name))
+            if last + 1 < tensor.numel():
+                raise FedgroupError(f"{who}: '{name}' holds one value in many places: clone it")
+    spans.sort()
+    for (_, end, one), (start, _, two) in itertools.pairwise(spans):
+        if start < end:
+            raise FedgroupError(
+                f"{who}: '{one}' and '{two}' share memory but are two tensors: assign the same "
+                f"Parameter to both, or clone one"
+            )
+
+
 def read(model: nn.Module) -> Weights:
-    """Copy a model's tensors into fresh flat vectors."""
+    """Copy a model's tensors into fresh flat vectors; refuse values that would change there."""
     parts: dict[str, list[torch.Tensor]] = {"theta": [], "buffers": [], "counters": []}
-    for kind, _, tensor in _tensors(model):
+    for kind, name, tensor in _tensors(model):
+        if tensor.dtype == torch.float64:
+            _refuse_rounding(name, tensor.detach())
         parts[kind].append(tensor.detach())
     return Weights(
         _vector(parts["theta"], torch.float32),
         _vector(parts["buffers"], torch.float32),
         _vector(parts["counters"], torch.int64),
     )
+
+
+def _refuse_rounding(name: str, tensor: torch.Tensor) -> None:
+    """Refuse a float64 buffer whose values float32 cannot hold."""
+    rounded = tensor.to(torch.float32).to(torch.float64)
+    if not torch.equal(rounded.nan_to_num(), tensor.nan_to_num()):
+        raise FedgroupError(
+            f"buffer '{name}' is float64 with values that change as float32, in which buffers "
+            f"travel: register it as float32"
+        )
 
 
 def _vector(tensors: list[torch.Tensor], dtype: torch.dtype) -> NDArray[Any]:

@@ -7,15 +7,20 @@ layer `fc` on globally pooled features, so features() works on all of them.
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedgroup.errors import FedgroupError, unknown
+from fedgroup.component_results import checked_model
+from fedgroup.downloaded_weights import refuse_damaged, weights_cache
+from fedgroup.errors import FedgroupError
+from fedgroup.layout import refuse_unsent
 from fedgroup.seeding import torch_seed
 from fedgroup.spec import Component
+from fedgroup.starting_weights import load_weights, weights_file, weights_files
+from fedgroup.surroundings import component_call, name_of
 
 NAMES = {
     "small": "fedgroup.model:Small",
@@ -51,9 +56,17 @@ def build_model(component: Model, classes: int, seed: int, device: torch.device)
         device: Where the network goes.
 
     Returns:
-        A fresh network; equal arguments give equal weights.
+        A fresh network; equal arguments give equal weights, also where the component draws them
+        from a global random stream.
+
+    Raises:
+        FedgroupError: The component gives no network, or one that could not be sent exactly.
     """
-    net = component.build(classes, seed).to(device)
+    with component_call(component, "build", seed):
+        built = component.build(classes, seed)
+    net = checked_model(name_of(component, "build"), built)
+    refuse_unsent(net)
+    net = net.to(device)
     return net if device.type == "mps" else net.to(memory_format=torch.channels_last)
 
 
@@ -112,8 +125,14 @@ class SmallResNet(nn.Module):
 class Small:
     """The embedded backbone for small images."""
 
+    place_settings: ClassVar[tuple[str, ...]] = ("init",)
+
     init: str = "pretext"
     """pretext (shipped weights, class-free task), scratch, or a .safetensors / .pt file."""
+
+    def files(self) -> list[Path]:
+        """Return the file of starting weights, where `init` names one."""
+        return weights_files(self.init, "pretext", "scratch")
 
     def build(self, classes: int, seed: int) -> nn.Module:
         """Return the network with the weights that `init` names and a fresh last layer."""
@@ -125,7 +144,7 @@ class Small:
             with resources.as_file(weights) as path:
                 load_weights(net, path)
         elif self.init != "scratch":
-            load_weights(net, _weights_file(self.init, "pretext, scratch"))
+            load_weights(net, weights_file(self.init, "pretext, scratch"))
         return net
 
 
@@ -137,6 +156,7 @@ def _torchvision(name: str, init: str, classes: int, seed: int) -> nn.Module:
         weights = getattr(
             torchvision.models, f"ResNet{name.removeprefix('resnet')}_Weights"
         ).IMAGENET1K_V1
+        refuse_damaged(weights_cache() / Path(weights.url).name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "init"))
         try:
@@ -149,7 +169,7 @@ def _torchvision(name: str, init: str, classes: int, seed: int) -> nn.Module:
             ) from error
         net.fc = nn.Linear(net.fc.in_features, classes)  # type: ignore[union-attr, arg-type]
     if init not in ("imagenet", "scratch"):
-        load_weights(net, _weights_file(init, "imagenet, scratch"))
+        load_weights(net, weights_file(init, "imagenet, scratch"))
     return net
 
 
@@ -160,8 +180,14 @@ class ResNet18:
     He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
     """
 
+    place_settings: ClassVar[tuple[str, ...]] = ("init",)
+
     init: str = "imagenet"
     """imagenet (torchvision's V1 weights), scratch, or a local weights file."""
+
+    def files(self) -> list[Path]:
+        """Return the file of starting weights, where `init` names one."""
+        return weights_files(self.init, "imagenet", "scratch")
 
     def build(self, classes: int, seed: int) -> nn.Module:
         """Return the network with the weights that `init` names and a fresh last layer."""
@@ -175,55 +201,18 @@ class ResNet50:
     He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
     """
 
+    place_settings: ClassVar[tuple[str, ...]] = ("init",)
+
     init: str = "imagenet"
     """imagenet (torchvision's V1 weights), scratch, or a local weights file."""
+
+    def files(self) -> list[Path]:
+        """Return the file of starting weights, where `init` names one."""
+        return weights_files(self.init, "imagenet", "scratch")
 
     def build(self, classes: int, seed: int) -> nn.Module:
         """Return the network with the weights that `init` names and a fresh last layer."""
         return _torchvision("resnet50", self.init, classes, seed)
-
-
-def _weights_file(name: str, valid: str) -> Path:
-    path = Path(name).expanduser()
-    if path.suffix in (".safetensors", ".pt", ".pth"):
-        if path.is_file():
-            return path
-        raise FedgroupError(f"model init: no weights file at {path}")
-    raise unknown("model init", name, [*valid.split(", "), "/path/to/weights.safetensors"])
-
-
-def load_weights(net: nn.Module, path: Path) -> None:
-    """Load a state dict into `net`, its last layer `fc` left fresh.
-
-    Raises:
-        FedgroupError: where the file is not readable, or its other entries are not those of `net`.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # every loader has its own exceptions for a broken file
-        raise FedgroupError(f"{path} is not a readable weights file ({error})") from error
-    if not isinstance(state, dict):
-        raise FedgroupError(f"{path} holds a {type(state).__name__}, not a state dict of tensors")
-    own = net.state_dict()
-    stored = {name: value for name, value in state.items() if not name.startswith("fc.")}
-    wanted = {name for name in own if not name.startswith("fc.")}
-    if wanted != set(stored):
-        odd = sorted(wanted ^ set(stored))
-        raise FedgroupError(
-            f"{path} does not fit this model: {len(odd)} entries differ, the first is '{odd[0]}'"
-        )
-    for name, value in stored.items():
-        if value.shape != own[name].shape:
-            raise FedgroupError(
-                f"{path}: '{name}' has shape {tuple(value.shape)}, "
-                f"this model needs {tuple(own[name].shape)}"
-            )
-    net.load_state_dict({**own, **stored})
 
 
 def features(net: nn.Module, x: Tensor) -> Tensor:

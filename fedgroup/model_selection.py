@@ -1,7 +1,7 @@
 """Selection rules: which round of a run is reported. All of them are applied and stored.
 
 best_val_wga: the first round of highest validation WGA, the paper's rule; round 0, the start, is
-out.
+out, and so are failed rounds before the first that trained anything.
 final: the last evaluated round. last10: the mean over the last ten evaluated rounds.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 from fedgroup.dataset import GroupInfo
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
+from fedgroup.weak_points import weak_points
 
 RULES = ("best_val_wga", "final", "last10")
 
@@ -41,13 +42,21 @@ def metrics(value: Counts, train_counts: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def trained(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rounds after which the model is no longer the start."""
+    tried = [row for row in rows if row["round"] > 0]
+    first = next((n for n, row in enumerate(tried) if not row.get("failed")), len(tried))
+    return tried[first:]
+
+
 def select(
     rows: Sequence[Mapping[str, Any]], train_counts: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
     """Apply every selection rule to a run.
 
     Args:
-        rows: Lines of rounds.jsonl; those without an evaluation and the start are left out.
+        rows: Lines of rounds.jsonl; those without an evaluation are left out, and those of the
+            untrained model: the start, and failed rounds after which it is still the start.
         train_counts: Clean training samples per group, (G,).
 
     Returns:
@@ -56,7 +65,7 @@ def select(
     Raises:
         FedgroupError: where no round after the start was evaluated.
     """
-    scored = [row for row in rows if "test" in row and row["round"] > 0]
+    scored = [row for row in trained(rows) if "test" in row]
     if not scored:
         raise FedgroupError("no evaluated round to select from")
     best = max(scored, key=lambda row: counts(row, "val").wga())  # max keeps the first on ties
@@ -102,9 +111,11 @@ def summary(
         "flags": {
             "wga_zero": selected["best_val_wga"]["wga"] == 0.0,
             "failed_round_share": failed_rounds / rounds,
+            **weak_points(trained(rows), info),
         },
         "dataset": {
             "name": info.name,
+            "classes": list(info.classes),
             "groups": list(info.groups),
             "tiers": {name: list(groups) for name, groups in info.tiers.items()},
             "train_counts": list(info.train_counts),

@@ -18,14 +18,18 @@ Options = dict[str, Any] | Pairs
 def freeze(options: Options) -> Pairs:
     """Return options as hashable pairs: a mapping sorted by name, pairs in the order they have.
 
-    Raises FedgroupError where a value is a mapping.
+    Raises FedgroupError where a value is a mapping, or two pairs have one name.
     """
     pairs = sorted(options.items()) if isinstance(options, Mapping) else options
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FedgroupError(f"options name '{twice}' twice: keep one")
     return tuple((name, _frozen(name, value)) for name, value in pairs)
 
 
 def thaw(options: Options) -> dict[str, Any]:
-    """Return options as keyword arguments, tuples as lists; of two pairs of one name the last."""
+    """Return options as keyword arguments, tuples as lists."""
     return {name: _thawed(value) for name, value in dict(options).items()}
 
 

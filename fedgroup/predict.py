@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fedgroup.component_results import checked_logits
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.device import cores
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
+from fedgroup.seeding import changed_streams, global_state, global_streams, restore_global_state
 
 BATCH = 256
 """Samples per forward pass; the predictions do not depend on it beyond float rounding."""
@@ -45,7 +47,8 @@ def predict(
 
     def classes(x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            highest: torch.Tensor = model(x).argmax(1)
+            found = checked_logits(model, model(x), len(x), len(data.info.classes))
+            highest: torch.Tensor = found.argmax(1)
         return highest
 
     predicted = in_batches(model, classes, data, device)
@@ -83,10 +86,18 @@ def in_batches(
     if not starts:
         return None
     if device.type != "cpu":
-        return torch.cat([rows(start) for start in starts]).cpu()
+        with global_streams(0, "evaluation"):
+            return torch.cat([rows(start) for start in starts]).cpu()
     workers = min(cores(), len(starts))
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return torch.cat(list(pool.map(rows, starts)))
+    with global_streams(0, "evaluation"):
+        before = global_state()
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            found = torch.cat(list(pool.map(rows, starts)))
+        if not changed_streams(before):
+            return found
+        # a model that draws also in evaluation draws batch after batch, whoever has how many cores
+        restore_global_state(before)
+        return torch.cat([rows(start) for start in starts])
 
 
 def count(predicted: Ints, data: GroupedDataset) -> Counts:

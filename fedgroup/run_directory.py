@@ -8,30 +8,42 @@
     selections.jsonl  what a method found and acts on, counts per tier (centralized runs)
     timing.jsonl      seconds per round (apart, so that equal runs have equal records)
     checkpoint.npz    global vectors, rule state, position    best.npz   vectors of the best round
-    result.json       written last: its presence means done
+    result.json       written last: its presence means done; names the run and its files' digests
+    error.txt         why the last try failed; gone once it is tried again
 
 Lines are only appended. A checkpoint remembers how long each file was; resuming cuts them back to
-that length, so an interrupted run ends with the records of an uninterrupted one.
+that length (timing.jsonl to its round), so an interrupted run ends with the records of an
+uninterrupted one.
 """
 
 import csv
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
-from fedgroup.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from fedgroup.environment import environment
+from fedgroup.checkpoint import Checkpoint, length_until, read_checkpoint, write_checkpoint
+from fedgroup.environment import continued, environment
 from fedgroup.errors import FedgroupError
-from fedgroup.storage import Arrays, atomic, read_json, take_lock, write_arrays, write_json
+from fedgroup.identity import spec_changes
+from fedgroup.locks import Lock, is_held
+from fedgroup.record_digests import UNBOUND, bound_to
+from fedgroup.sharing import make_folder, share, why
+from fedgroup.storage import Arrays, atomic, read_json, write_arrays, write_json
 
 LINES = ("rounds", "clients", "timing", "selections")
 """Record files of a run, NAME.jsonl."""
 SECONDS = ("train", "transfer", "aggregate", "evaluate", "record")
 """Parts of a round's time in timing.jsonl; `record` is the checkpoint of the round before."""
-Status = Literal["missing", "running", "interrupted", "done"]
+RESULT = "result.json"
+ERROR = "error.txt"
+"""The one line that says why a run failed."""
+Status = Literal["missing", "running", "interrupted", "failed", "done"]
+
+
+class InUse(FedgroupError):
+    """Another process has a run directory open."""
 
 
 class Run:
@@ -40,6 +52,8 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files = {name: (folder / f"{name}.jsonl").open("ab") for name in LINES}
+        for name in LINES:
+            share(folder / f"{name}.jsonl")
 
     def append(self, name: str, row: Mapping[str, Any]) -> None:
         """Append one JSON line to rounds, clients, timing or selections."""
@@ -62,7 +76,8 @@ class Run:
         with _writing_to(self.folder):
             for name, file in self._files.items():
                 file.flush()
-                lengths[name] = file.tell()
+                if f"{name}.jsonl" not in UNBOUND:
+                    lengths[name] = file.tell()
             checkpoint = Checkpoint(number, arrays, dict(facts))
             write_checkpoint(self.folder / "checkpoint.npz", checkpoint, lengths)
 
@@ -94,17 +109,28 @@ class Run:
         if path.exists():
             checkpoint, stored = read_checkpoint(path)
             lengths |= stored  # a run from before a kind of line existed has none of it
+            timing = self.folder / "timing.jsonl"
+            lengths["timing"] = length_until(timing, checkpoint.round)
         for name, lines in self._files.items():
+            if lines.seek(0, 2) < lengths[name]:
+                raise FedgroupError(
+                    f"{lines.name} is shorter than its checkpoint says: lines are lost; delete "
+                    f"{self.folder} to start this run again"
+                )
             lines.truncate(lengths[name])
             lines.seek(lengths[name])
         return checkpoint
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Write result.json, the mark of a complete run."""
+        """Write result.json, the mark of a complete run, bound to the run and its records."""
         with _writing_to(self.folder):
             for file in self._files.values():
                 file.flush()
-            write_json(self.folder / "result.json", result)
+            write_json(self.folder / RESULT, {**bound_to(self.folder), **result})
+
+    def start_over(self) -> None:
+        """Drop the checkpoint, so that the next try begins anew; the records stay until then."""
+        (self.folder / "checkpoint.npz").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Flush and close the record files."""
@@ -115,23 +141,24 @@ class Run:
 
 @contextmanager
 def _writing_to(folder: Path) -> Iterator[None]:
-    """Turn the error of a full disk (or one that went away) into one clear line."""
+    """Turn the error of a full disk, or one that went away, into one clear line."""
     try:
         yield
     except OSError as error:
         raise FedgroupError(
-            f"cannot write to {folder} ({error.strerror}): free some space and run again; "
+            f"cannot write to {folder} ({why(error)}), then run again: "
             f"everything up to the last checkpoint is kept"
         ) from error
 
 
 @contextmanager
-def open_run(folder: Path, spec: Mapping[str, Any]) -> Iterator[Run]:
+def open_run(folder: Path, spec: Mapping[str, Any], places: Iterable[str] = ()) -> Iterator[Run]:
     """Open (or create) a run directory; no other process can open it until the block ends.
 
     Args:
         folder: The run directory.
         spec: Full settings of the run; a directory of other settings is refused.
+        places: Dotted paths of settings that say where files lie, which may have moved.
 
     Yields:
         The directory, open for writing.
@@ -139,58 +166,55 @@ def open_run(folder: Path, spec: Mapping[str, Any]) -> Iterator[Run]:
     Raises:
         FedgroupError: where the folder cannot be written, is open elsewhere, or has another spec.
     """
+    lock = Lock(folder / "lock")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        make_folder(folder)
+        taken = lock.acquire(wait=1.0)  # status() of another process takes it for an instant
     except OSError as error:
         raise FedgroupError(
-            f"cannot write results to {folder} ({error.strerror}): choose --results"
+            f"cannot write results to {folder} ({why(error)}): choose another folder with --results"
         ) from error
-    with lock:
-        if not _locked(lock):
-            raise FedgroupError(
-                f"{folder} is in use by another process: wait for it, or stop it first"
-            )
-        _check_spec(folder, spec)
-        write_json(folder / "env.json", environment())
-        run = Run(folder)
+    if not taken:
+        raise InUse(f"{folder} is in use by {lock.holder()}: wait for it, or stop it first")
+    try:
+        with _writing_to(folder):
+            (folder / ERROR).unlink(missing_ok=True)
+            _check_spec(folder, spec, places)
+            write_json(folder / "env.json", continued(_before(folder), environment()))
+            run = Run(folder)
         try:
             yield run
+        except Exception as error:
+            kind = "" if isinstance(error, FedgroupError) else f"{type(error).__name__}: "
+            with suppress(OSError):  # the reason is on its way to the user anyway
+                (folder / ERROR).write_text(f"{kind}{error}\n", encoding="utf-8")
+            raise
         finally:
             run.close()
+    finally:
+        lock.release()
 
 
-def _locked(lock: IO[str]) -> bool:
-    """Take the lock, trying for a second: status() of another process takes it for an instant."""
-    for _ in range(10):
-        if take_lock(lock):
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def _check_spec(folder: Path, settings: Mapping[str, Any]) -> None:
+def _check_spec(folder: Path, settings: Mapping[str, Any], places: Iterable[str]) -> None:
     path = folder / "spec.json"
     if not path.exists():
         write_json(path, settings)
         return
-    stored, wanted = read_json(path), json.loads(json.dumps(settings))
-    if stored != wanted:
-        changed = ", ".join(_differences(stored, wanted))
+    changed = spec_changes(read_json(path), settings, places)
+    if changed:
         raise FedgroupError(
-            f"{folder} was made with other defaults ({changed}): "
+            f"{folder} was made with other defaults ({', '.join(changed)}): "
             f"move it away, or set the old values"
         )
 
 
-def _differences(old: Any, new: Any, where: str = "") -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [  # a setting newer than the run has its default: the directory's name says so
-            line
-            for key in sorted(old)
-            for line in _differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
-        ]
-    return [] if old == new else [f"{where} was {old!r}, is {new!r} now"]
+def _before(folder: Path) -> dict[str, Any] | None:
+    """Return the environment of the tries before; None where there is none, or a damaged one."""
+    try:
+        stored = json.loads((folder / "env.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stored if isinstance(stored, dict) else None
 
 
 def read_lines(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -209,9 +233,10 @@ def read_lines(folder: Path, name: str) -> list[dict[str, Any]]:
 
 def status(folder: Path) -> Status:
     """Return the state of a run, read from the files that exist."""
-    if (folder / "result.json").exists():
+    if (folder / RESULT).exists():
         return "done"
-    if not (folder / "spec.json").exists():
-        return "missing"
-    with (folder / "lock").open("a") as lock:
-        return "interrupted" if take_lock(lock) else "running"
+    if (folder / "spec.json").exists() and is_held(folder / "lock"):
+        return "running"
+    if (folder / ERROR).exists():
+        return "failed"
+    return "interrupted" if (folder / "spec.json").exists() else "missing"

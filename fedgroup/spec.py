@@ -1,4 +1,4 @@
-"""Settings to frozen dataclasses and back, and the id of a spec.
+"""Settings to frozen dataclasses and back.
 
 A component (data set, model, partition, aggregation rule, ...) is a frozen dataclass whose fields
 are its settings. In YAML it is chosen with `use:`, either a short name listed by its family or an
@@ -7,19 +7,27 @@ pydantic with JSON semantics: no string is read as a number, no number as a bool
 """
 
 import dataclasses
-import hashlib
 import importlib
 import json
+import logging
+import math
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedgroup.errors import FedgroupError, unknown
+from fedgroup.kinds import refuse_misplaced
+from fedgroup.namesakes import hidden
+from fedgroup.settings_cache import settings_key
 
-SPEC_VERSION = 1
-"""Part of every run id; raised when equal settings would no longer mean equal runs."""
+OURS = ("fedgroup", "strategies", "clients", "experiments")
+"""Our packages: found first, whatever lies in the current folder."""
+IMPORT_HINT = "is its folder on PYTHONPATH, its package installed?"
+_LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Names = Mapping[str, str]
@@ -27,14 +35,10 @@ Names = Mapping[str, str]
 
 
 class Component(Protocol):
-    """What every component is: a frozen dataclass of settings, so equal ones have equal hashes."""
+    """What every component is: a frozen dataclass of settings."""
 
     __dataclass_fields__: ClassVar[dict[str, "dataclasses.Field[Any]"]]
     """Its settings, as every dataclass has them."""
-
-    def __hash__(self) -> int:
-        """Return the hash of the settings."""
-        ...
 
 
 def component(names: Names, default: str) -> Any:
@@ -50,6 +54,8 @@ def resolve(names: Names, name: str) -> type[Any]:
     if ":" not in path:
         raise unknown("component", name, [*names, "my_pkg.mod:Class"])
     cls = imported(path)
+    if path == name and names:
+        refuse_misplaced(cls, path, imported(next(iter(names.values()))))
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         raise FedgroupError(
             f"'{path}' is not a dataclass: a component is a frozen dataclass of its settings"
@@ -71,11 +77,24 @@ def imported(path: str) -> Any:
             value = getattr(value, part)
     except ImportError as error:
         raise FedgroupError(
-            f"cannot import '{path}': {error} (is its folder on PYTHONPATH, its package installed?)"
+            f"cannot import '{path}': {error} ({_hidden_here(module) or IMPORT_HINT})"
         ) from error
     except AttributeError as error:
-        raise FedgroupError(f"module '{module}' has no '{name}' (from '{path}')") from error
+        hint = _hidden_here(module)
+        raise FedgroupError(
+            f"module '{module}' has no '{name}' (from '{path}'){f': {hint}' if hint else ''}"
+        ) from error
+    if module.partition(".")[0] not in OURS and _hidden_here(module):
+        _LOG.warning("'%s' is not what lies here: %s", path, _hidden_here(module))
     return value
+
+
+def _hidden_here(module: str) -> str:
+    """Say what hides a module of the current folder; nothing where nothing does."""
+    try:
+        return hidden(module, Path.cwd())
+    except OSError:  # the current folder is gone
+        return ""
 
 
 # --- mappings to dataclasses ----------------------------------------------------------------------
@@ -130,6 +149,8 @@ def _value(cls: Any, field: "dataclasses.Field[Any]", value: Any, path: str) -> 
     hint = _hints(cls)[field.name]
     if dataclasses.is_dataclass(hint):
         return build(hint, value, path)  # type: ignore[arg-type]
+    if isinstance(value, float) and math.isnan(value):
+        raise FedgroupError(f"{path}: nan is no value of a setting, write a number")
     try:
         return _adapter(hint).validate_json(json.dumps(value))
     except ValidationError as error:
@@ -142,9 +163,16 @@ def _value(cls: Any, field: "dataclasses.Field[Any]", value: Any, path: str) -> 
 def _component(cls: Any, field: "dataclasses.Field[Any]", value: Any, path: str) -> Any:
     """Build the component of a field from its name, its settings, or both."""
     names = field.metadata["names"]
-    settings = {"use": value} if isinstance(value, str) else dict(value or {})
-    use = settings.pop("use", None)
+    if not isinstance(value, str | Mapping) or value == "":
+        raise FedgroupError(
+            f"{path} must name a component or hold its settings, got {value!r}: leave the key out "
+            f"for the default"
+        )
+    settings = {"use": value} if isinstance(value, str) else dict(value)
+    use = settings.pop("use", "")
     if not isinstance(use, str):
+        raise FedgroupError(f"{path}.use must be a name or an import path, got {use!r}")
+    if not use:
         use = short_name(names, type(getattr(cls(), field.name)))
     try:
         chosen = resolve(names, use)
@@ -173,14 +201,32 @@ def to_dict(instance: Any, defaults: bool = True) -> dict[str, Any]:
         names = field.metadata.get("names")
         if names is not None:
             inner = {"use": short_name(names, type(value)), **to_dict(value, defaults)}
-            if defaults or value != fallback:
+            if defaults or not _same(value, fallback):
                 out[field.name] = inner
         elif dataclasses.is_dataclass(value):
-            if defaults or value != fallback:
+            if defaults or not _same(value, fallback):
                 out[field.name] = to_dict(value, defaults)
-        elif defaults or value != fallback:
-            out[field.name] = list(value) if isinstance(value, tuple) else value
+        elif defaults or not _same(value, fallback):
+            out[field.name] = _plain(value)
     return out
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Return whether two values are one setting; for Python 5 == 5.0 == True, for a rule not."""
+    return settings_key(one) == settings_key(two)
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON holds it: lists, mappings by name, numbers, text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(_plain, value), key=repr)
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, Path) else value
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:
@@ -189,16 +235,3 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return dataclasses.MISSING
-
-
-def run_id(parts: Mapping[str, Any]) -> str:
-    """Return the name of a run: 12 hex digits of the hash of its settings that are not defaults.
-
-    Leaving defaults out means that a new setting renames no old run; the stored full spec is
-    compared on resume, so that a changed default is noticed.
-    """
-    sparse = {
-        name: to_dict(part, defaults=False) for name, part in parts.items() if part is not None
-    }
-    text = json.dumps({"version": SPEC_VERSION, **sparse}, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

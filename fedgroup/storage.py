@@ -1,18 +1,22 @@
-"""Files on disk: written whole or not at all, locked by one process, cached in one folder."""
+"""Files on disk: written whole or not at all, in one cache, made by one process at a time."""
 
 import json
 import logging
 import os
+import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from fedgroup.errors import FedgroupError
+from fedgroup.locks import FOREVER, Lock
+from fedgroup.sharing import make_folder, share, why
 
 Arrays = dict[str, NDArray[Any]]
 """Arrays by name, as an .npz file holds them."""
@@ -24,12 +28,22 @@ def cache_dir() -> Path:
     """Return the folder of derived files: $FEDGROUP_CACHE, else fedgroup in the user's cache.
 
     Everything in it may be deleted at any time; it is made again.
+
+    Raises:
+        FedgroupError: There is no home folder to put it in.
     """
     chosen = os.environ.get("FEDGROUP_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "fedgroup"
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        folder = Path(base) / "fedgroup" if base else user_cache_path("fedgroup", False)
+        folder = folder.expanduser()
+    except RuntimeError as error:  # a process without a home
+        raise FedgroupError(
+            f"no folder for derived files ({error}): set FEDGROUP_CACHE to a writable folder"
+        ) from error
+    return folder
 
 
 @contextmanager
@@ -38,9 +52,10 @@ def atomic(path: Path) -> Iterator[Path]:
 
     Where the block raises, the temporary file is removed and `path` stays as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
+        share(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -110,50 +125,32 @@ def save_cached(path: Path, arrays: Arrays) -> None:
         write_arrays(path, arrays)
     except OSError as error:
         raise FedgroupError(
-            f"cannot write {path} ({error.strerror}): "
-            f"free some space or set FEDGROUP_CACHE elsewhere"
+            f"cannot write {path} ({why(error)}): set FEDGROUP_CACHE elsewhere"
         ) from error
-
-
-# --- locks ----------------------------------------------------------------------------------------
-
-
-def take_lock(file: IO[Any], wait: bool = False) -> bool:
-    """Take the exclusive lock of an open file; it is released when the file is closed.
-
-    Args:
-        file: A file of its own, beside what it guards.
-        wait: Whether to wait for another process that has the lock.
-
-    Returns:
-        Whether the lock was taken; always true on Windows, which has no such locks.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        if wait:
-            raise
-        return False
-    return True
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the exclusive right to make the cached result `path`; others wait until it is made."""
+def exclusive(
+    path: Path, remedy: str = "set FEDGROUP_CACHE to a writable folder"
+) -> Iterator[None]:
+    """Hold the exclusive right to make the file `path`; others wait until it is made.
+
+    Args:
+        path: A cached result, or another file that several processes may want to make.
+        remedy: What to do where the lock beside it cannot be made.
+
+    Raises:
+        FedgroupError: Nothing can be written there.
+    """
+    lock = Lock(path.with_suffix(".lock"))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_suffix(".lock").open("w")
+        make_folder(path.parent)
+        if not lock.acquire():
+            _LOG.info("waiting for %s, which makes %s", lock.holder(), path.name)
+            lock.acquire(wait=FOREVER)
     except OSError as error:
-        raise FedgroupError(
-            f"cannot write to {path.parent} ({error.strerror}): "
-            f"set FEDGROUP_CACHE to a writable folder"
-        ) from error
-    with file:
-        if not take_lock(file):
-            _LOG.info("waiting for another process that makes %s", path.name)
-            take_lock(file, wait=True)
+        raise FedgroupError(f"cannot write to {path.parent} ({why(error)}): {remedy}") from error
+    try:
         yield
+    finally:
+        lock.release()

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -11,14 +10,25 @@ from fedgroup import attacks, data, model, partitions
 from fedgroup.attacks.attack import Attack, Predict
 from fedgroup.attacks.malicious_clients import Attackers, deal_poisons
 from fedgroup.attacks.none import NoAttack
+from fedgroup.component_content import content_of, look_again
+from fedgroup.data_results import (
+    checked_counts,
+    checked_parts,
+    checked_poisoned,
+    checked_splits,
+    picture_versions,
+)
 from fedgroup.dataset import Dataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
+from fedgroup.identity import content_digest
 from fedgroup.image_placement import place
 from fedgroup.model import Model
-from fedgroup.partitions.partition import Partition
+from fedgroup.partitions.partition import Partition, validate
 from fedgroup.seeding import rng
+from fedgroup.settings_cache import cached_by_settings
 from fedgroup.spec import build, component, to_dict
+from fedgroup.surroundings import component_call, name_of
 from fedgroup.train import TrainConfig
 
 
@@ -62,16 +72,52 @@ class Task:
 
     def attack_rng(self) -> np.random.Generator:
         """Return a fresh generator of the attack; the same stream in every call."""
-        return rng(self.seed if self.attack_seed is None else self.attack_seed, "attack")
+        return rng(self.seed_of_attack, "attack")
+
+    @property
+    def seed_of_attack(self) -> int:
+        """The seed under which the attack draws."""
+        return self.seed if self.attack_seed is None else self.attack_seed
 
 
-@lru_cache(maxsize=2)
+def forget_changed_data() -> None:
+    """Load data, poisons and partitions anew where their files have changed since."""
+    if look_again():
+        for remembered in (load_splits, _poisoned, _placed, _assigned):
+            remembered.cache_clear()
+
+
+def check_same_content(task: Task, expected: str) -> None:
+    """Refuse a task whose code or data files are not the server's; look at files anew before.
+
+    Args:
+        task: The task as this process would train it.
+        expected: What `content_digest` gave the server.
+
+    Raises:
+        FedgroupError: They are others.
+    """
+    if content_digest(task) != expected:
+        forget_changed_data()
+    if content_digest(task) != expected:
+        raise FedgroupError(
+            f"this client's code or data files are not the server's (content "
+            f"{content_digest(task) or 'none'}, the server has {expected or 'none'}): copy the "
+            f"modules, pictures, metadata and partition files of one to the other, then start the "
+            f"client anew"
+        )
+
+
+@cached_by_settings(maxsize=2)
 def load_splits(dataset: Dataset) -> Splits:
     """Load a clean data set once per process; refuse one with an empty split.
 
-    Components are frozen, so equal settings share one load.
+    Equal settings share one load.
     """
-    splits = dataset.load()
+    content_of(dataset)  # before it is read, so that a later change is noticed
+    with component_call(dataset, "load"):
+        loaded = dataset.load()
+    splits = checked_splits(name_of(dataset, "load"), loaded)
     for name, part in zip(Splits._fields, splits, strict=True):
         if len(part) == 0:
             raise FedgroupError(f"{part.info.name}: the {name} split has no samples")
@@ -99,12 +145,17 @@ def _data_of(task: Task) -> Task:
     )
 
 
-@lru_cache(maxsize=2)
+@cached_by_settings(maxsize=2)
 def _poisoned(task: Task) -> Splits:
-    return task.attack.poison(load_splits(task.data), task.attack_rng())
+    clean = load_splits(task.data)
+    versions = picture_versions(clean)
+    content_of(task.attack)
+    with component_call(task.attack, "poison", task.seed_of_attack):
+        poisoned = task.attack.poison(clean, task.attack_rng())
+    return checked_poisoned(name_of(task.attack, "poison"), poisoned, clean, versions)
 
 
-@lru_cache(maxsize=1)
+@cached_by_settings(maxsize=1)
 def _placed(task: Task, device: torch.device) -> Splits:
     return place(prepared_splits(task), device)
 
@@ -113,7 +164,11 @@ def attack_success(task: Task, predict: Predict) -> Counts | None:
     """Return the attack's wins and counted samples per group on a model; None without an attack."""
     if type(task.attack) is NoAttack:
         return None
-    return task.attack.success(predict, prepared_splits(task), task.attack_rng())
+    splits = prepared_splits(task)
+    with component_call(task.attack, "success", task.seed_of_attack):
+        wins = task.attack.success(predict, splits, task.attack_rng())
+    groups = len(splits.test.info.groups)
+    return checked_counts(name_of(task.attack, "success"), wins, groups)
 
 
 def assign_clients(task: Task) -> tuple[Ints, ...]:
@@ -134,12 +189,15 @@ def assign_clients(task: Task) -> tuple[Ints, ...]:
     )
 
 
-@lru_cache(maxsize=2)
+@cached_by_settings(maxsize=2)
 def _assigned(task: Task) -> tuple[Ints, ...]:
     train = prepared_splits(task).train
     clean = np.flatnonzero(~train.poison)
-    parts = task.partition.assign(train.take(clean), task.seed)
-    shards = [clean[part] for part in parts]
+    content_of(task.partition)
+    with component_call(task.partition, "assign", task.seed):
+        parts = task.partition.assign(train.take(clean), task.seed)
+    dealt = checked_parts(name_of(task.partition, "assign"), parts)
+    shards = [clean[part] for part in validate(dealt, len(clean), complete=False)]
     return tuple(deal_poisons(shards, train, task.attackers, task.seed))
 
 

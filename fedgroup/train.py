@@ -4,7 +4,7 @@
 decide and go on; its objective and the samples of each epoch may be the method's own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from fedgroup.component_results import checked_logits
 from fedgroup.dataset import Batch, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.proximal import proximal_pull
+from fedgroup.seeding import entropy_of, global_streams
 
 Objective = Callable[[torch.Tensor, Batch], torch.Tensor]
 """From logits (B, C) float32 of a batch, in training mode and before the step, to a scalar."""
@@ -39,6 +42,8 @@ class TrainConfig:
     """Coupled L2 on all parameters."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 runs the forward pass under autocast; weights and optimiser stay float32."""
+    proximal_mu: float = 0.0
+    """FedProx: adds mu/2 ||w - w_t||^2 to the objective; w_t is where this training began."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -52,6 +57,10 @@ class TrainConfig:
         if not 0 <= self.weight_decay < float("inf"):
             raise FedgroupError(
                 f"weight_decay must be at least 0 and finite, got {self.weight_decay}"
+            )
+        if not 0 <= self.proximal_mu < float("inf"):
+            raise FedgroupError(
+                f"proximal_mu must be at least 0 and finite, got {self.proximal_mu}"
             )
 
 
@@ -95,7 +104,7 @@ class Epoch:
         if all(buffer is None for buffer in buffers):
             return Progress(self.number, np.empty(0, np.float32))
         flat = [
-            (torch.zeros_like(p) if buffer is None else buffer).detach().flatten()
+            (torch.zeros_like(p) if buffer is None else buffer).detach().flatten().float()
             for p, buffer in zip(parameters, buffers, strict=True)
         ]
         return Progress(self.number, torch.cat(flat).cpu().numpy())
@@ -137,10 +146,11 @@ def epochs(
     objective: Objective | None = None,
     draw: Draw | None = None,
     state: Progress | None = None,
+    anchor: Sequence[torch.Tensor] | None = None,
 ) -> Iterator[Epoch]:
     """Train a model in place with SGD, yielding after each of config.epochs epochs.
 
-    Between epochs the caller may use the model in any mode.
+    Between epochs the caller may use the model in any mode. Losses are without the proximal term.
 
     Args:
         model: Network that is on `device` already.
@@ -151,6 +161,8 @@ def epochs(
         objective: What to minimise; by default the mean cross-entropy.
         draw: Samples of each epoch; by default a permutation of the data.
         state: Where an earlier call left off: with its weights, training goes on bit for bit.
+        anchor: The w_t of the proximal term, one tensor per parameter; by default the parameters as
+            they are now. With a `state` and a proximal term it must be given.
 
     Yields:
         Every epoch once it is finished.
@@ -162,29 +174,29 @@ def epochs(
     if len(data) == 0:
         raise FedgroupError("cannot train on 0 samples: give the client data or use fewer clients")
     device = torch.device(device)
-    optimiser = torch.optim.SGD(
-        model.parameters(),
-        lr=config.lr,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        foreach=True,
-    )
+    rates = (config.lr, config.momentum, 0.0, config.weight_decay)  # 0: no dampening
+    optimiser = torch.optim.SGD(model.parameters(), *rates, foreach=True)
     if state is not None:
         _load_momentum(optimiser, state.momentum)
+    minimised, classes = objective or _cross_entropy, len(data.info.classes)
+    pull = proximal_pull(model, config.proximal_mu, anchor, fresh=state is None)
     for number in range(1 if state is None else state.epoch + 1, config.epochs + 1):
         model.train()
         generator = rng(number)
-        order = generator.permutation(len(data)) if draw is None else draw(generator)
-        if len(order) == 0:
-            raise FedgroupError(f"epoch {number} has no samples left to train on")
-        total = torch.zeros((), dtype=torch.float64, device=device)
-        for start in range(0, len(order), config.batch_size):
-            batch = data.batch(order[start : start + config.batch_size], device)
-            loss = _loss(model, batch, config.precision, objective or _cross_entropy)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            total += loss.detach() * len(batch.y)
+        # what a model draws from the global streams, such as dropout, has an address too
+        with global_streams(entropy_of(generator), "epoch", number):
+            order = generator.permutation(len(data)) if draw is None else draw(generator)
+            if len(order) == 0:
+                raise FedgroupError(f"epoch {number} has no samples left to train on")
+            total = torch.zeros((), dtype=torch.float64, device=device)
+            for start in range(0, len(order), config.batch_size):
+                batch = data.batch(order[start : start + config.batch_size], device)
+                loss = _loss(model, batch, config.precision, minimised, classes)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                pull()
+                optimiser.step()
+                total += loss.detach() * len(batch.y)
         yield Epoch(number, total.item() / len(order), len(order), optimiser)
 
 
@@ -192,13 +204,16 @@ def _cross_entropy(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     return F.cross_entropy(logits, batch.y)
 
 
-def _loss(model: nn.Module, batch: Batch, precision: str, objective: Objective) -> torch.Tensor:
+def _loss(
+    model: nn.Module, batch: Batch, precision: str, objective: Objective, classes: int
+) -> torch.Tensor:
     try:
         if precision == "bfloat16":
             with torch.autocast(batch.x.device.type, torch.bfloat16):
-                logits = model(batch.x)
-            return objective(logits.float(), batch)
-        return objective(model(batch.x), batch)
+                logits = model(batch.x).float()
+        else:
+            logits = model(batch.x)
+        return objective(checked_logits(model, logits, len(batch.y), classes), batch)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise

@@ -40,6 +40,7 @@ class Update:
             "partition-id": self.client,
             "num-examples": self.examples,
             "loss": self.loss,
+            "train_loss": self.loss,  # by this name Flower's own strategies read it
             "groups": list(self.groups),
             "seconds": self.seconds,
         }

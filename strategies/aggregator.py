@@ -4,8 +4,8 @@ A rule knows nothing of Flower, torch, files or who the clients are. It gets the
 one float32 vector per admitted client and returns the new global vector. Median and trimmed mean
 act on the weights w_i themselves; rules that need updates form d_i = w_i - theta.
 
-`Aggregator` is all that a rule must have. What it may say besides is declared by the three
-protocols after it: `TellsInfluence`, `NeedsInputs` and `OrderDependent`.
+`Aggregator` is all that a rule must have. What it may say besides is declared by the protocols
+after it: `TellsInfluence`, `NeedsInputs`, `OrderDependent`, `ChecksStart` and `TellsNoEffect`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError, unknown
 from fedgroup.spec import Component
+from fedgroup.train import TrainConfig
 
 Vector = NDArray[np.float32]
 """Flat parameters of a model, (D,) float32."""
@@ -24,6 +25,8 @@ State = dict[str, NDArray[Any]]
 
 INPUTS: Mapping[str, str] = {
     "root": "parameters (D,) float32 after the server's own training on its root set, this round",
+    "ids": "partition ids (N,) int64 of the clients of this round",
+    "losses": "mean training loss (N,) float64 of each client's last epoch; NaN where it says none",
 }
 """What a rule may ask the server for (`NeedsInputs`), by its name in the state."""
 
@@ -96,12 +99,14 @@ class TellsInfluence(Protocol):
 class NeedsInputs(Protocol):
     """A rule that asks the server for more than the clients' vectors.
 
-    Before every step the server puts each input into the state under its name. init() holds a first
-    value under the same names, so that the checkpoints of all rounds have the same keys.
+    Before every step the server puts each input into the state under its name. What step() leaves
+    of them in its state is saved in the checkpoint; init() then holds a first value.
     """
 
-    needs: ClassVar[tuple[str, ...]]
-    """Names out of INPUTS."""
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names out of INPUTS."""
+        ...
 
 
 @runtime_checkable
@@ -112,6 +117,50 @@ class OrderDependent(Protocol):
     def order_dependent(self) -> bool:
         """Whether it does; no other rule may."""
         ...
+
+
+@runtime_checkable
+class ChecksStart(Protocol):
+    """A rule that can say before a run why it will not work."""
+
+    def check_start(self, cohort: int, train: TrainConfig | None) -> None:
+        """Refuse what cannot work, or works otherwise than its settings say.
+
+        Args:
+            cohort: Clients of a round.
+            train: How the clients train; None where that is not known.
+
+        Raises:
+            FedgroupError: It cannot; the text is the reason and the remedy.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsNoEffect(Protocol):
+    """A rule that can say where its settings make it another, plainer one."""
+
+    def no_effect(self, cohort: int) -> str:
+        """Return what it comes down to with so many clients, and why; "" where it is itself."""
+        ...
+
+
+def check_start(rule: Aggregator, cohort: int, train: TrainConfig | None) -> None:
+    """Refuse a rule that says it cannot work (see `ChecksStart`).
+
+    Args:
+        rule: The rule.
+        cohort: Clients of a round.
+        train: How the clients train; None where that is not known.
+    """
+    needs_of(rule)
+    if isinstance(rule, ChecksStart):
+        rule.check_start(cohort, train)
+
+
+def no_effect(rule: Aggregator, cohort: int) -> str:
+    """Return what a rule comes down to with a cohort of this size; "" where it is itself."""
+    return rule.no_effect(cohort) if isinstance(rule, TellsNoEffect) else ""
 
 
 def needs_of(rule: Aggregator) -> tuple[str, ...]:

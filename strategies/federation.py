@@ -48,6 +48,12 @@ class Federation:
                 f"rounds {self.rounds} and eval_every {self.eval_every} must be at least 1"
             )
         cohort_size(1, self.fraction)
+        rule = type(self.aggregator).__name__
+        if not isinstance(getattr(self.aggregator, "coordinatewise", None), bool):
+            raise FedgroupError(
+                f"{rule} does not say whether it is coordinate-wise: add to the class "
+                f"coordinatewise: ClassVar[bool] = False"
+            )
         if self.min_valid is not None and self.min_valid < 1:
             raise FedgroupError(f"min_valid must be at least 1, got {self.min_valid}")
         if self.max_norm is not None and not 0 < self.max_norm < math.inf:
@@ -60,7 +66,13 @@ class Federation:
 
     def needed(self) -> int:
         """Return the fewest admitted replies for a round to count."""
-        return max(self.aggregator.min_clients(), self.min_valid or 1)
+        least = self.aggregator.min_clients()
+        if type(least) is not int or least < 1:
+            raise FedgroupError(
+                f"{type(self.aggregator).__name__}.min_clients returned {least!r}, expected a "
+                f"whole number of at least 1"
+            )
+        return max(least, self.min_valid or 1)
 
     def buffer_policy(self) -> Literal["mean", "rule", "keep"]:
         """Return what happens to BatchNorm statistics, with `auto` resolved."""

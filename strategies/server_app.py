@@ -15,7 +15,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import merge, override
+from fedgroup.overrides import depth, merge, overrides
 from fedgroup.spec import build
 from fedgroup.task import Task, assign_clients
 from fedgroup.update import ClientLanes
@@ -58,15 +58,14 @@ def read_config(config: dict[str, Any]) -> tuple[Task, Federation, Path]:
         )
     values: dict[str, Any] = json.loads(str(config.pop("spec", "") or "{}"))
     extra = str(config.pop("set", "") or "").split()
-    for key, value in config.items():
+    for key, value in sorted(config.items(), key=lambda item: depth(item[0])):
         if value == "":
             continue
         nested: Any = value
         for part in reversed(key.split(".")):
             nested = {part: nested}
         values = merge(values, nested)
-    for assignment in extra:
-        values = merge(values, override(assignment))
+    values = merge(values, overrides(extra))
     unknown_parts = set(values) - {"task", "federation"}
     if unknown_parts:
         raise FedgroupError(

@@ -31,10 +31,17 @@ def cohort(rule: Aggregator, number: int = 0, size: int = SIZE) -> Cohort:
     return theta, clients, generator.integers(20, 60, count).astype(np.float64)
 
 
+def inputs_of(rule: Aggregator, theta: Vector) -> State:
+    """Return what a rule needs of the server and the clients of `cohort`, by name."""
+    count = max(10, rule.min_clients())
+    inputs: State = {
+        "root": theta + rng(0, "contract", "root").normal(0, 0.05, len(theta)).astype("f4"),
+        "ids": np.arange(count),
+        "losses": rng(0, "contract", "losses").uniform(0.1, 2.0, count),
+    }
+    return {name: inputs[name] for name in needs_of(rule)}
+
+
 def first_state(rule: Aggregator, theta: Vector) -> State:
-    """Return a rule's first state; what it needs of the server lies near theta."""
-    state = rule.init(theta)
-    for name in needs_of(rule):
-        noise = rng(0, "contract", name).normal(0, 0.05, len(theta)).astype("f4")
-        state = {**state, name: theta + noise}
-    return state
+    """Return a rule's first state, with what it needs."""
+    return {**rule.init(theta), **inputs_of(rule, theta)}

@@ -44,7 +44,12 @@ default = "local"
 [superlink.local]
 address = ":local:"
 TOML
-trap 'pkill -f "flower-superlink.*$WORK" 2>/dev/null; rm -rf "$WORK"' EXIT
+# nobody's SuperLink answers on a free port, so that each command starts, uses and stops its own
+export FLWR_LOCAL_SUPERLINK_HTTP_API_PORT="$(python -c '
+import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])')"
 flower() {
   fedgroup flwr local --federation-config "num-supernodes=4" --run-config \
     "results=\"$WORK/flower\" task.partition.clients=4 task.train.epochs=1 federation.rounds=2 $1"
@@ -54,6 +59,8 @@ test "$(ls "$WORK"/flower/*/result.json | wc -l)" = 1
 say a run that fails inside Flower exits with 1
 IMPOSSIBLE='federation.aggregator.use="trimmed_mean" set="federation.aggregator.trim=2"'
 if flower "$IMPOSSIBLE"; then exit 1; fi
+say no SuperLink is left
+if pgrep -f "flower-superlink.*$WORK"; then exit 1; fi
 say the same experiment in process gives the same model, bit for bit
 python -m tests.same_model "$WORK"/flower/*/ "$WORK/twin"
 printf '\nsmoke: all passed\n'

@@ -90,7 +90,7 @@ def cli_page() -> str:
     """Return a page with every command, argument and option of `fedgroup`."""
     from typer.main import get_command
 
-    from experiments.__main__ import app
+    from experiments.cli.app import app
 
     parts = [
         "# Command line",

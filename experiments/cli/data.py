@@ -26,7 +26,7 @@ def data_check(
     name: Annotated[str, typer.Argument(help="A data set, e.g. waterbirds.")],
     root: Annotated[Path | None, typer.Option(help="Folder of its files.")] = None,
 ) -> None:
-    """Check a data set's files: layout, group counts, missing images. Decodes nothing."""
+    """Check a data set's files: layout, group counts, missing images; read them all anew."""
     from experiments.cli.data_view import check_data
 
     check_data(name, root)

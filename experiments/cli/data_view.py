@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table as RichTable
 
-from experiments.console import make_console
+from experiments.console import make_console, plain
 from fedgroup import attacks, data
 from fedgroup.attacks.attack import AttackWithBases
 from fedgroup.attacks.gradient_matching.gradient_matching import GradientMatching, make_poisons
 from fedgroup.data.prepare import check, prepare
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import merge, overrides, parse_yaml
+from fedgroup.overrides import merge, parse_yaml, settings_of
 from fedgroup.spec import build, short_name, to_dict
 from fedgroup.task import Task, load_splits, prepared_splits
 
@@ -47,7 +47,7 @@ def prepare_data(name: str, root: Path | None) -> None:
 def check_data(name: str, root: Path | None) -> None:
     """Print what the files of a data set look like."""
     for line in check(name, root):
-        make_console().print(line, soft_wrap=True, highlight=False)
+        make_console().print(plain(line), soft_wrap=True, highlight=False)
 
 
 def show_data(
@@ -74,21 +74,22 @@ def show_data(
     """
     torch.set_num_threads(1)  # as in a run, so that poisons made here are the run's
     dataset = _dataset(name, root)
+    task = None if attack is None else _attacked_task(dataset, attack, assignments)
     train = load_splits(dataset).train
     rows = [
         _strip(train, np.flatnonzero(train.group == group)[:columns], columns)
         for group in range(len(train.info.groups))
     ]
     notes = ""
-    if attack is not None:
-        task = _attacked_task(dataset, attack, assignments)
+    if task is not None:
         pairs, notes = _poison_rows(task, columns)
         rows += pairs
         _draw_matching(task, out)
     _save(np.concatenate(rows, axis=0), max(1, SIDE // train.size[0]), out)
     console = make_console()
     _print_counts(dataset, console)
-    console.print(f"Written: {out} (one row per group, in this order{notes})", highlight=False)
+    written = f"Written: {out} (one row per group, in this order{notes})"
+    console.print(plain(written), highlight=False)
 
 
 def _dataset(name: str, root: Path | None) -> Any:
@@ -100,8 +101,10 @@ def _dataset(name: str, root: Path | None) -> Any:
 
 def _attacked_task(dataset: Any, attack: str, assignments: Sequence[str]) -> Task:
     settings: Any = parse_yaml(attack, "--attack")
-    settings = {"use": settings} if isinstance(settings, str) else dict(settings or {})
-    settings = merge(settings, overrides(assignments))
+    settings = {"use": settings} if isinstance(settings, str) else settings
+    if not isinstance(settings, dict) or not isinstance(settings.get("use"), str):
+        raise FedgroupError(f"--attack '{attack}' must be a name or a mapping with `use`")
+    settings = merge(settings, settings_of(settings["use"], assignments))
     component = {"use": short_name(data.NAMES, type(dataset)), **to_dict(dataset)}
     return build(Task, {"data": component, "attack": settings}, "task")
 
@@ -169,12 +172,12 @@ def _print_counts(dataset: Any, console: Console) -> None:
         "group",
         "tier",
         *splits._fields,
-        title=f"{info.name} {to_dict(dataset)}",
+        title=plain(f"{info.name} {to_dict(dataset)}", "table.title"),
         title_justify="left",
     )
     counted = [part.group_counts() for part in splits]
     for group, name in enumerate(info.groups):
         numbers = (str(int(counts[group])) for counts in counted)
-        listing.add_row(name, tiers.get(group, "–"), *numbers)
+        listing.add_row(plain(name), plain(tiers.get(group, "–")), *numbers)
     listing.add_row("total", "", *(str(int(counts.sum())) for counts in counted))
     console.print(listing)

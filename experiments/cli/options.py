@@ -1,5 +1,6 @@
 """Options that several commands share, and the tables that they choose."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,13 @@ Root = Annotated[str | None, typer.Option(help="Folder of the data set's files (
 Results = Annotated[
     Path, typer.Option(help="Where run directories and reports live.", envvar="FEDGROUP_RESULTS")
 ]
+Stale = Annotated[
+    bool,
+    typer.Option(
+        "--stale",
+        help="Keep finished runs of the same settings whose code or files have changed since.",
+    ),
+]
 Jobs = Annotated[
     int, typer.Option(help="Runs side by side; 0 = as many as cores and --workers allow.")
 ]
@@ -85,6 +93,8 @@ class TableChoice:
     """Values of --rule."""
     data: str | None = None
     root: str | None = None
+    stale: Path | None = None
+    """Folder of results whose older runs are kept (--stale)."""
 
     def load(self, name: str) -> "Table":
         """Return a table with every option laid on it; refuse --root without --data."""
@@ -98,19 +108,21 @@ class TableChoice:
         elif self.root:
             raise FedgroupError("--root names the folder of a data set: give --data too")
         seeds = seed_list(self.seeds)
-        return load(name, self.scale, seeds, data, self.assignments or [], self.rules or [])
+        table = load(name, self.scale, seeds, data, self.assignments or [], self.rules or [])
+        if self.stale is None:
+            return table
+        from experiments.results.older_runs import keeping
+
+        return keeping(table, self.stale)
 
 
 def seed_list(text: str | None) -> list[int] | None:
     """Return the seeds of a comma-separated list; None where none is given."""
     if text is None:
         return None
-    try:
-        seeds = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise FedgroupError(
-            f"--seeds '{text}' is not a list of whole numbers such as 0,1,2"
-        ) from None
+    if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*(,\s*-?[0-9]{1,18}\s*)*", text):
+        raise FedgroupError(f"--seeds '{text}' is not a list of whole numbers such as 0,1,2")
+    seeds = [int(part) for part in text.split(",")]
     if len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise FedgroupError(f"--seeds '{text}' must be distinct and not negative")
     return seeds

@@ -1,7 +1,6 @@
 """The commands that run tables and report them: `run`, `flwr`, `status`, `report`."""
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from experiments.cli.options import (
     Seeds,
     Select,
     Sets,
+    Stale,
     TableArg,
     TableChoice,
     TensorBoard,
@@ -72,14 +72,9 @@ def run_chosen(tables: "Sequence[Table]", choice: RunChoice, page: str = "") -> 
         os.environ["FEDGROUP_DEVICE"] = choice.device
     resources = choice.resources
     jobs = choice.jobs or default_jobs(resources)
-    try:
-        code = run_tables(
-            tables, choice.results, jobs, choice.select, resources, choice.tensorboard, page
-        )
-    except KeyboardInterrupt:
-        sys.stderr.write("\nfedgroup: interrupted; the same command goes on where it stopped\n")
-        raise typer.Exit(130) from None
-    raise typer.Exit(code)
+    raise typer.Exit(
+        run_tables(tables, choice.results, jobs, choice.select, resources, choice.tensorboard, page)
+    )
 
 
 @run_app.command(
@@ -105,12 +100,13 @@ def run(
     tensorboard: TensorBoard = None,
     device: Device = None,
     select: Select = "best_val_wga",
+    stale: Stale = False,
 ) -> None:
     """Run what is missing of tables, then report them."""
     from experiments.tables.shipped import paper_tables
 
     resources = Resources(workers, gpus_per_client, threads, ray_address)
-    options = TableChoice(scale, seeds, set_, rule, data, root)
+    options = TableChoice(scale, seeds, set_, rule, data, root, results if stale else None)
     every = tables == ["all"]
     names = paper_tables() if every else tables
     chosen = [options.load(name) for name in names]
@@ -146,11 +142,13 @@ def status(
     data: Data = None,
     root: Root = None,
     results: Results = Path("results"),
+    stale: Stale = False,
 ) -> None:
-    """Say which runs of a table are done, running, interrupted or missing."""
+    """Say which runs of a table are done, running, interrupted, failed, damaged or missing."""
     from experiments.cli.table_view import print_status
 
-    print_status(TableChoice(scale, seeds, set_, rule, data, root).load(table), results)
+    choice = TableChoice(scale, seeds, set_, rule, data, root, results if stale else None)
+    print_status(choice.load(table), results)
 
 
 @run_app.command(
@@ -170,12 +168,14 @@ def report(
     root: Root = None,
     results: Results = Path("results"),
     select: Select = "best_val_wga",
+    stale: Stale = False,
 ) -> None:
     """Report the finished runs of tables."""
     from experiments.console import make_console
     from experiments.report.terminal import print_reports, reportable
 
-    options = TableChoice(scale, seeds, set_, rule, data, root)
+    options = TableChoice(scale, seeds, set_, rule, data, root, results if stale else None)
     chosen = reportable(tables, options.load, results)
     name = "all" if tables == ["all"] else "-".join(table.name for table in chosen)
-    print_reports(chosen, results, select, make_console(), name)
+    if print_reports(chosen, results, select, make_console(), name):
+        raise typer.Exit(1)

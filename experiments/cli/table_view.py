@@ -5,38 +5,39 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from experiments.console import make_console
+from experiments.console import make_console, plain
+from experiments.launch.progress import wga_of
 from experiments.launch.scheduler import Watched, look
+from experiments.results.finished_runs import reason, run_state
+from experiments.results.older_runs import OlderRuns, changes, kept_note
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
-from fedgroup.model_selection import counts
-from fedgroup.run_directory import status
 
 
 def print_spec(table: Table, results: Path) -> None:
     """Print the settings of a table's first row with their origin, then what each run changes."""
     console = make_console()
     first = table.experiments()[0]
-    console.print(
-        f"[bold]{table.title}[/bold]  "
-        f"({table.name}, scale {table.scale or 'none'}, seeds {list(table.seeds)})"
-    )
+    facts = f"({table.name}, scale {table.scale or 'none'}, seeds {list(table.seeds)})"
+    console.print(plain(table.title, "bold"), plain(f" {facts}"))
     if table.note:
-        console.print(table.note, highlight=False)
+        console.print(plain(table.note), highlight=False)
     listing = RichTable(
         "setting", "value", "from", box=None, title="first row", title_justify="left"
     )
     chosen = {path for path, _ in _flatten(first.to_dict(defaults=False))}
     base = dict(_flatten(first.to_dict()))
     for path, value in base.items():
-        listing.add_row(path, str(value), _origin(table, path) if path in chosen else "default")
+        origin = _origin(table, path) if path in chosen else "default"
+        listing.add_row(plain(path), plain(str(value)), plain(origin))
     console.print(listing)
     runs = RichTable("run", "directory", "state", "differs from the first row by", box=None)
     for experiment, label in labelled(table):
         folder = results / experiment.id
         values = _flatten(experiment.to_dict())
         changes = [f"{path}={value}" for path, value in values if base.get(path, object()) != value]
-        runs.add_row(label, str(folder), status(folder), " ".join(changes))
+        cells = (label, str(folder), run_state(experiment, results), " ".join(changes))
+        runs.add_row(*(plain(cell) for cell in cells))
     console.print(runs)
 
 
@@ -59,15 +60,29 @@ def _flatten(values: dict[str, Any], where: str = "") -> list[tuple[str, Any]]:
 
 def print_status(table: Table, results: Path) -> None:
     """Print one line per run: state, round, current WGA."""
-    listing = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
+    title = plain(table.title, "table.title")
+    listing = RichTable(title=title, title_justify="left", box=None, pad_edge=False)
     for head in ("state", "run", "round", "WGA", "directory"):
         listing.add_column(head)
+    runs = OlderRuns(results)
+    reasons: list[str] = []
     for experiment, label in labelled(table):
         run = Watched(experiment, label)
         look(run, results)
         folder = results / experiment.id
-        wga = f"{100 * counts(run.last, 'test').wga():.1f}" if run.last else ""
-        state = status(folder)
+        wga = wga_of(run.last)
+        state = run_state(experiment, results)
+        if why := reason(experiment, results):
+            reasons.append(f"{label}: {why}")
+        older = runs.of(experiment.identity) if state == "missing" else None
+        if older is not None:
+            state, folder = f"changed: {', '.join(older.changed)}", older.folder
+        elif note := kept_note(experiment):
+            state = f"{state}, kept: {note}"
         place = str(folder) if state != "missing" else ""
-        listing.add_row(state, label, f"{run.done}/{run.rounds}", wga, place)
-    make_console().print(listing)
+        cells = (state, label, f"{run.done}/{run.rounds}", wga, place)
+        listing.add_row(*(plain(cell) for cell in cells))
+    console = make_console()
+    console.print(listing)
+    for line in [*reasons, *changes([table], results)]:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.components.check import build_component, parse_component, print_answers
-from experiments.components.families import Family, Kind
+from experiments.components.families import Family
 from experiments.results.measurements import is_baseline
 from experiments.tables.extra_rows import component_title
 from experiments.tables.load import load
 from experiments.tables.table import Row, Table
 from fedgroup.errors import FedgroupError
+from fedgroup.kinds import Kind
 
 OPTIONS: dict[str, tuple[Kind, ...]] = {
     "NAME": ("rule",),
@@ -115,7 +116,8 @@ def _named(table: Table, name: str, kind: Kind) -> Table:
     rows = table.rows
     if kind not in ("rule", "method"):
         rows = tuple(row if is_baseline(row) else _audited(row, name, kind) for row in rows)
-    short = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+    # 'm=-1' and 'm=1' are two audits
+    short = re.sub(r"(?:[^\w.]|_)+", "-", name.replace("=-", "=minus-")).strip("-")
     return replace(
         table, name=f"{table.name}-{short}", title=f"Audit of {name}", rows=rows, paper={}
     )

@@ -7,11 +7,10 @@ import itertools
 import textwrap
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table as RichTable
 
 from experiments.components.families import LISTED, family_of, imported_class
-from experiments.console import make_console
+from experiments.console import make_console, plain
 from experiments.tables.shipped import table_names, table_title
 from fedgroup.errors import unknown
 from fedgroup.spec import resolve
@@ -30,7 +29,7 @@ def print_catalogue() -> None:
             title=title, title_justify="left", title_style="bold", box=None, show_header=False
         )
         for line in lines:
-            listing.add_row(*line)
+            listing.add_row(*(plain(text) for text in line))
         console.print(listing)
     console.print(
         "Your own: use an import path, e.g. --set federation.aggregator=my_pkg.mod:MyRule"
@@ -56,8 +55,8 @@ def print_settings(name: str) -> None:
 
 def _print_settings(name: str, title: str, cls: type[Any]) -> None:
     console = make_console()
-    text = escape(inspect.getdoc(cls) or "")
-    console.print(f"[bold]{name}[/bold]  {title}\n{text}\n", highlight=False)
+    about = plain(f" {title}\n{inspect.getdoc(cls) or ''}\n")
+    console.print(plain(name, "bold"), about, highlight=False)
     if not dataclasses.is_dataclass(cls):  # a Flower strategy
         console.print(
             f"Its settings are the arguments of {cls.__name__}{inspect.signature(cls)}",
@@ -69,7 +68,8 @@ def _print_settings(name: str, title: str, cls: type[Any]) -> None:
     for field in dataclasses.fields(cls):
         if field.init:
             default = getattr(cls(), field.name) if _has_defaults(cls) else "(required)"
-            listing.add_row(field.name, str(default), notes.get(field.name, ""))
+            cells = (field.name, str(default), notes.get(field.name, ""))
+            listing.add_row(*(plain(text) for text in cells))
     console.print(listing)
 
 

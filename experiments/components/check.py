@@ -6,14 +6,14 @@ from typing import Any
 from experiments.components.families import CHECKED, Family, family_named, family_of
 from experiments.console import make_console
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.overrides import merge, overrides, parse_yaml
+from fedgroup.overrides import merge, parse_yaml, settings_of
 from fedgroup.spec import build, resolve
 
 
 def check_named(text: str, assignments: list[str]) -> int:
     """Print one line per check of a component; return 1 where one failed, else 0."""
     chosen, family = parse_component(text)
-    component = build_component(merge(chosen, overrides(assignments)), family)
+    component = build_component(merge(chosen, settings_of(chosen["use"], assignments)), family)
     failed = print_answers(component, family)
     make_console().print(
         f"{len(failed)} checks failed" if failed else "all checks passed", highlight=False

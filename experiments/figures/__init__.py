@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from experiments.figures import (
+    backend,  # noqa: F401 - first: it imports matplotlib whatever $MPLBACKEND says
     curves,
     drops,
     elimination,

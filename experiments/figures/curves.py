@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.figures.coinciding import coinciding
 from experiments.figures.end_labels import End, settle, write
+from experiments.figures.glyphs import wrapped
 from experiments.figures.round_values import Curve, NamedCurve, absolute, drop, finished
 from experiments.figures.style import (
     GREY,
@@ -44,6 +45,8 @@ LABEL_INCHES = 0.15
 """Height of one label with its distance to the next."""
 LABEL_LETTERS = 26
 """Longer names take two lines."""
+FACET_LETTERS = 30
+"""Longer names of a row of panels take two lines."""
 NOTE_LETTERS = 52
 """Width of the note under the panels in letters, per panel."""
 PERCENT = (-2.0, 102.0)
@@ -99,7 +102,9 @@ def compose(table: Table, results: Path) -> Figure:
         for facet, rows in facets(table).items()
         if (kept := [row for row in rows if finished(row, results)])
     }
-    heights = [max(1.7, LABEL_INCHES * (len(rows) + 1)) + 0.3 for rows in parted.values()]
+    heights = [
+        max(1.7, LABEL_INCHES * (_labels(rows, table) + 1)) + 0.3 for rows in parted.values()
+    ]
     size = (PANEL_WIDTH * len(panels), sum(heights) + 0.3)
     figure, axes = canvas(len(parted), len(panels), *size, heights=heights, share_y=True)
     labels, notes = [], _numbers(table)
@@ -113,7 +118,7 @@ def compose(table: Table, results: Path) -> Figure:
         low, high = column[0].get_ylim()
         notes += coinciding(dict(zip(parted, shown, strict=True)), panel.name, high - low)
     for line, facet in zip(axes, parted, strict=True):
-        line[0].set_ylabel(facet, fontweight="bold")
+        line[0].set_ylabel(wrapped(facet, FACET_LETTERS), fontweight="bold")
     if notes:
         text = fill(" ".join(notes), NOTE_LETTERS * len(panels))
         figure.supxlabel(text, x=0.01, ha="left", fontsize=7, color=GREY)
@@ -153,7 +158,7 @@ def _frame(
         for line in lines
     ]
     column[0].set_ylim(*(panel.limits or _tight(values)))
-    column[0].set_title(f"{panel.name}, {panel.unit}", loc="left")
+    column[0].set_title(wrapped(f"{panel.name}, {panel.unit}", NOTE_LETTERS), loc="left")
     federated = table.rows[0].experiments[0].method is None
     drawn = [axis for axis, lines in zip(column, shown, strict=True) if lines]
     for axis in drawn[-1:]:
@@ -190,8 +195,17 @@ def _plot(axis: Axes, lines: Sequence[NamedCurve]) -> None:
 
 def _end(line: NamedCurve) -> End:
     x, y = line.curve.end
-    text = fill(line.name, LABEL_LETTERS, break_on_hyphens=False)
-    return End(text, x, y, line.look["color"])
+    return End(_wrapped_name(line.name), x, y, line.look["color"])
+
+
+def _wrapped_name(name: str) -> str:
+    return fill(name, LABEL_LETTERS, break_on_hyphens=False)
+
+
+def _labels(rows: Sequence[Row], table: Table) -> int:
+    """Return for how many lines of labels a panel has room: one a row, all where one is long."""
+    lines = [_wrapped_name(line_name(row, table)).count("\n") + 1 for row in rows]
+    return sum(lines) if max(lines) > 2 else len(rows)
 
 
 def _numbers(table: Table) -> list[str]:

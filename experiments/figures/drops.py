@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.figures.glyphs import wrapped
 from experiments.figures.style import COLUMN_WIDTH, DPI, GREY, canvas, save, seeds, styled
 from experiments.results.measurements import Line, is_baseline
 from experiments.tables.labels import short
@@ -89,7 +90,8 @@ def compose(table: Table, lines: Sequence[Line]) -> Figure:
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=FONT)
     axis.grid(visible=False, axis="y")
-    axis.set_xlabel(f"drop against {table.against}, points", fontsize=FONT, loc="right")
+    below = wrapped(f"drop against {table.against}, points", 2 * LETTERS)
+    axis.set_xlabel(below, fontsize=FONT, loc="right")
     _legend(figure, lines, printed)
     return figure
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.experiment import Experiment
+from experiments.figures.glyphs import wrapped
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
 from experiments.results.finished_runs import result
 from experiments.results.measurements import Line
@@ -17,6 +18,8 @@ ABOUT = (
     "seeds shaded. Poisons and LRG-1 close to each other: the defence cannot tell them apart."
 )
 COLUMNS = 4
+LETTERS = 40
+"""Longer titles take two lines or more."""
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
@@ -52,7 +55,11 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
                 axis.fill_between(
                     steps, values.min(0), values.max(0), alpha=0.15, color=colour, linewidth=0
                 )
-        axis.set(ylim=(-2, 102), title=short(line.row, table.rows), xlabel="step of the defence")
+        axis.set(
+            ylim=(-2, 102),
+            title=wrapped(short(line.row, table.rows), LETTERS),
+            xlabel="step of the defence",
+        )
     for line_axes in axes:
         line_axes[0].set_ylabel("eliminated (ELMF), percent")
     for axis in flat[len(shown) :]:

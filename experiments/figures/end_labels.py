@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import ScaledTranslation
 
+from experiments.figures.glyphs import show_letters
 from experiments.figures.style import DPI, ink
 
 GAP = 9.0
@@ -72,6 +73,7 @@ def settle(figure: Figure, panels: Sequence[Sequence[Annotation]]) -> None:
         panels: Labels by panel, as `write` returned them.
     """
     figure.set_dpi(DPI)  # of the file: letters are a little wider or narrower at another
+    show_letters(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for labels in panels:

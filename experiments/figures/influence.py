@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.figures.glyphs import lines_of, wrapped
 from experiments.figures.style import GREY, HATCHES, canvas, save, style, styled
 from experiments.results.measurements import Line
 from experiments.tables.labels import short
@@ -15,6 +16,10 @@ ABOUT = (
     "rounds; a dot is one seed. Left of 1 the rule listens less to them."
 )
 KEY = "minority_influence"
+LETTERS = 44
+"""Longer names take two lines or more."""
+LINE_INCHES = 0.16
+"""Height of a line of a name."""
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
@@ -26,7 +31,9 @@ def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
 def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None:
     """Draw one bar per row."""
     shown = [line for line in lines if line.spread(KEY)]
-    figure, ((axis,),) = canvas(1, 1, 8.5, max(2.2, 0.9 + 0.3 * len(shown)))
+    names = [wrapped(short(line.row, table.rows), LETTERS) for line in shown]
+    row = max(0.3, LINE_INCHES * lines_of(names))
+    figure, ((axis,),) = canvas(1, 1, 8.5, max(2.2, 0.9 + row * len(shown)))
     for place, line in enumerate(shown):
         how, values = style(line.row, table), line.values[KEY]
         axis.barh(
@@ -41,7 +48,7 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
             values, [place] * len(values), "o", color=GREY, markeredgecolor="white", markersize=5
         )
     axis.axvline(1, color=GREY, linewidth=1)
-    axis.set_yticks(range(len(shown)), [short(line.row, table.rows) for line in shown])
+    axis.set_yticks(range(len(shown)), names)
     axis.set_ylim(len(shown) - 0.5, -0.5)
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("influence of a holder of LRG-1 samples / influence of another client")

@@ -6,9 +6,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from experiments.figures.glyphs import wrapped
 from experiments.figures.style import GREY, MARKERS, TIERS, canvas, save, styled
-from experiments.results.finished_runs import optional
 from experiments.results.measurements import Line
+from experiments.results.probe_reports import probe_report
 from experiments.tables.labels import short
 from experiments.tables.table import Table
 
@@ -19,6 +20,8 @@ ABOUT = (
 )
 FILE = "probe-signals.json"
 COLUMNS = 3
+LETTERS = 48
+"""Longer titles take two lines or more."""
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
@@ -41,7 +44,11 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
                 handles[tier] = _mark(axis, place + 0.2 * (number - 1), tier, number, values)
         axis.set_yticks(range(len(signals)), [signal.replace("_", " ") for signal in signals])
         axis.set_ylim(len(signals) - 0.5, -0.5)
-        axis.set(xlim=(-0.02, 1.02), title=short(line.row, table.rows), xlabel="total variation")
+        axis.set(
+            xlim=(-0.02, 1.02),
+            title=wrapped(short(line.row, table.rows), LETTERS),
+            xlabel="total variation",
+        )
     for axis in flat[len(shown) :]:
         axis.set_visible(False)
     figure.legend(
@@ -56,7 +63,7 @@ def draw(table: Table, lines: Sequence[Line], results: Path, path: Path) -> None
 def _signals(line: Line, results: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """Return separability by signal and tier of the first seed that was probed, or nothing."""
     for experiment in line.row.experiments:
-        report = optional(results / experiment.id / FILE)
+        report = probe_report(results / experiment.id / FILE)
         if report is not None:
             signals: dict[str, dict[str, dict[str, Any]]] = report["signals"]
             return signals

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from experiments.figures.backend import PLAIN
+from experiments.figures.glyphs import families, show_letters
 from experiments.results.measurements import Line
 from experiments.tables.labels import name, varying, words
 from experiments.tables.table import Row, Table
@@ -52,6 +54,9 @@ COLUMN_WIDTH = 3.3
 MARKERS = "osD^vPX<>*"
 GREY = "#666666"
 SETTINGS: Any = {
+    "text.parse_math": False,  # the one place that says so: no text of anybody is a formula
+    "text.usetex": False,
+    "font.sans-serif": families(),
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -70,7 +75,7 @@ UNDATED = {
 }
 """Metadata that would make equal figures differ."""
 
-styled = matplotlib.rc_context(SETTINGS)
+styled = matplotlib.rc_context(PLAIN | SETTINGS)
 """Decorator of every function that draws."""
 
 
@@ -203,6 +208,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
     files = (
         [path] if path.suffix in FORMATS else [path.with_name(path.name + end) for end in FORMATS]
     )
+    show_letters(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # placed once, not once per format
     for file in files:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from experiments.figures.glyphs import lines_of, wrapped
 from experiments.figures.style import GREY, METHODS, canvas, save, style, styled
 from experiments.results.measurements import Line
 from experiments.results.statistics import Spread
@@ -18,6 +19,8 @@ ABOUT = (
     "diagonal is an even trade, one point for one point; bars are sample standard deviations of "
     "the paired differences."
 )
+LETTERS = 40
+"""Longer names take two lines or more."""
 LABEL_HEIGHT = 0.055
 """Least distance of two labels, as a share of the axis."""
 
@@ -70,16 +73,18 @@ def _write_names(axis: Axes, marks: Sequence[tuple[float, float, str, str]]) -> 
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
     right += 0.2 * (right - left)  # room for the name of the rightmost mark
     axis.set(xlim=(left, right), ylim=(bottom, top))
-    least, written = LABEL_HEIGHT * (top - bottom), top + 1e9
+    least, written, above = LABEL_HEIGHT * (top - bottom), top + 1e9, 1
     for x, y, text, colour in sorted(marks, key=lambda mark: -mark[1]):
-        written = min(y, written - least)
+        name = wrapped(text, LETTERS)
+        written = min(y, written - least * (above + lines_of([name])) / 2)
+        above = lines_of([name])
         moved: dict[str, Any] = {}
         if y - written > least / 2:
             moved = {
                 "arrowprops": {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 4}
             }
         axis.annotate(
-            text,
+            name,
             (x, y),
             xytext=(x + 0.018 * (right - left), written),
             color=colour,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from experiments.figures.glyphs import wrapped
 from experiments.figures.style import GREY, OTHERS, canvas, save, styled
 from experiments.results.measurements import Line
 from experiments.tables.labels import short
@@ -19,6 +20,9 @@ ABOUT = (
     "out just the poisons, which no defender can do: the distance to it is what telling poisons "
     "from the minority would be worth."
 )
+
+LETTERS = 40
+"""Longer names take two lines or more."""
 
 
 def applies(table: Table, lines: Sequence[Line], results: Path) -> bool:
@@ -73,7 +77,7 @@ def _mark(axis: Axes, line: Line, table: Table, shape: str) -> tuple[float, floa
         elinewidth=1,
     )
     axis.annotate(
-        short(line.row, table.rows),
+        wrapped(short(line.row, table.rows), LETTERS),
         (asr.mean, wga.mean),
         xytext=(9, -13),
         textcoords="offset points",

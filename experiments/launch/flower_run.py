@@ -15,6 +15,7 @@ from typing import Any
 
 from experiments.console import make_console
 from experiments.experiment import Experiment
+from experiments.launch.local_superlink import local_superlink
 from experiments.report.terminal import print_reports
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
@@ -53,11 +54,12 @@ def flower_table(table: Table, connection: str, results: Path, timeout: float, a
         print(f"{label} ({experiment.id})", flush=True)
         if submit(experiment, connection, results, timeout, app):
             failed.append(label)
+    damaged = 0
     if any(status(results / experiment.id) == "done" for experiment in table.experiments()):
-        print_reports([table], results, "best_val_wga", make_console())
+        damaged = print_reports([table], results, "best_val_wga", make_console())
     if failed:
         sys.stderr.write(f"fedgroup: {len(failed)} runs failed: {'; '.join(failed)}\n")
-    return 1 if failed else 0
+    return 1 if failed or damaged else 0
 
 
 def submit(
@@ -75,12 +77,32 @@ def submit(
     Returns:
         The exit code: 0 where Flower says that the run completed.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        config = run_config(experiment, results, timeout, app, Path(folder))
+        return flower_run([connection, "--run-config", str(config)], app)
+
+
+def run_config(
+    experiment: Experiment, results: Path, timeout: float, app: Path, folder: Path
+) -> Path:
+    """Write the run config of an experiment to a file in `folder`, and return it.
+
+    Args:
+        experiment: What to run.
+        results: Folder that the ServerApp writes to.
+        timeout: Seconds a round waits for replies.
+        app: Folder of the Flower app, with its pyproject.toml.
+        folder: Where the file goes.
+
+    Returns:
+        The file.
+    """
     values: dict[str, str | float] = dict.fromkeys(_run_config_keys(app), "")
     values |= {"spec": experiment.to_json(), "results": str(results.resolve()), "timeout": timeout}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.toml"
-        path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
-        return flower_run([connection, "--run-config", str(path)], app)
+    path = folder / "run.toml"
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _run_config_keys(app: Path) -> list[str]:
@@ -104,12 +126,30 @@ def _dotted(values: Mapping[str, Any], where: str = "") -> list[str]:
 
 
 def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
-    """Run `flwr run APP ARGUMENTS --stream`; return 0 where Flower says that the run completed."""
+    """Run `flwr run APP ARGUMENTS --stream`; return 0 where Flower says that the run completed.
+
+    A SuperLink that this needs on this machine is started, and stopped afterwards; one that is
+    there already is left running.
+    """
+    named = [argument for argument in arguments[:1] if not argument.startswith("-")]
+    with local_superlink(named[0] if named else None) as environment:
+        return _follow(named, arguments, app, environment)
+
+
+def _follow(
+    named: list[str], arguments: Sequence[str], app: Path, environment: Mapping[str, str]
+) -> int:
+    """Submit the run, print what Flower says, and return the exit code that its end deserves."""
     flwr = str(Path(sys.executable).with_name("flwr"))
     command = [flwr, "run", str(app), *arguments, "--stream"]
     try:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
         )
     except OSError as error:
         raise FedgroupError(f"Flower's command is not there ({error}): pip install flwr") from error
@@ -124,7 +164,7 @@ def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
             reason = line.split("FedgroupError: ", 1)[1].strip()
     if process.wait() or run is None:
         return process.returncode or 1
-    state = _state(flwr, run, arguments)
+    state = _state([flwr, "list", *named, "--run-id", run, "--format", "json"], environment)
     if state != COMPLETED:
         sys.stderr.write(
             f"fedgroup: run {run} is {state}{f': {reason}' if reason else ', see its log above'}\n"
@@ -133,11 +173,11 @@ def flower_run(arguments: Sequence[str], app: Path = Path()) -> int:
     return 0
 
 
-def _state(flwr: str, run: str, arguments: Sequence[str]) -> str:
+def _state(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return the status that Flower gives a run, e.g. finished:failed."""
-    connection = [argument for argument in arguments[:1] if not argument.startswith("-")]
-    command = [flwr, "list", *connection, "--run-id", run, "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
     try:
         (entry,) = json.loads(done.stdout)["runs"]
         return str(entry["status"])

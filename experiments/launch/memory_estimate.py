@@ -11,9 +11,9 @@ from torch import nn
 
 from clients.resources import Resources
 from experiments.experiment import Experiment
-from fedgroup.device import BANK_SHARE, pick
+from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.image_placement import image_bytes
+from fedgroup.image_placement import BANK_SHARE, image_bytes
 from fedgroup.model import Model
 from fedgroup.settings_cache import cached_by_settings
 from fedgroup.task import assign_clients, prepared_splits

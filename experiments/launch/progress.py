@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 
 from clients.resources import Resources
+from experiments.console import plain
 from experiments.experiment import Experiment
 from experiments.launch.scheduler import Display, Watched, launch
 from experiments.launch.tensorboard import Board
@@ -96,11 +97,27 @@ def _listing(watched: Sequence[Watched]) -> RichTable:
         numbers = ("", "")
         if run.last is not None:
             test = counts(run.last, "test")
-            numbers = (f"{100 * test.wga():.1f}", f"{100 * test.accuracy():.1f}")
-        mark = f"[{COLOURS[run.state]}]{MARKS[run.state]}[/]"
+            numbers = (wga_of(run.last), f"{100 * test.accuracy():.1f}")
+        colour = "yellow" if is_short(run) else COLOURS[run.state]
+        mark = f"[{colour}]{mark_of(run)}[/]"
         rounds = f"{run.done}/{run.rounds}"
-        listing.add_row(mark, run.label, rounds, *numbers, *_seconds(run.timing))
+        listing.add_row(mark, plain(run.label), rounds, *numbers, *_seconds(run.timing))
     return listing
+
+
+def wga_of(row: dict[str, Any] | None) -> str:
+    """Return the WGA of an evaluated line of rounds.jsonl as text; empty where there is none."""
+    return "" if row is None else f"{100 * counts(row, 'test').wga():.1f}"
+
+
+def is_short(run: Watched) -> bool:
+    """Return whether a run is done although replies of clients were refused or lost."""
+    return run.state == "done" and run.refused > 0
+
+
+def mark_of(run: Watched) -> str:
+    """Return the mark of a run: no tick where replies of clients were refused or lost."""
+    return "!" if is_short(run) else MARKS[run.state]
 
 
 def _seconds(timing: dict[str, Any] | None) -> tuple[str, str]:
@@ -125,9 +142,9 @@ class _Lines:
     def __call__(self, watched: Sequence[Watched]) -> None:
         for run in watched:
             if self.states.get(run.experiment.id, "waiting") != run.state:
-                self.console.print(
-                    f"{MARKS[run.state]} {run.label}: {run.state} (round {run.done}/{run.rounds})"
-                )
+                refused = f", {run.refused} replies refused or lost" if run.refused else ""
+                rounds = f"(round {run.done}/{run.rounds}{refused})"
+                self.console.print(plain(f"{mark_of(run)} {run.label}: {run.state} {rounds}"))
                 self.states[run.experiment.id] = run.state
         if time.monotonic() > self.next:
             self.next += EVERY
@@ -135,9 +152,8 @@ class _Lines:
             active = ", ".join(
                 f"{run.label} {run.done}/{run.rounds}" for run in watched if run.state == "running"
             )
-            self.console.print(
-                f"  {done}/{total} rounds{self._left(done, total)}; running: {active}"
-            )
+            left = self._left(done, total)
+            self.console.print(plain(f"  {done}/{total} rounds{left}; running: {active}"))
 
     def _left(self, done: int, total: int) -> str:
         """Return the time left at the pace since the first look; empty before there is one."""

@@ -4,12 +4,11 @@ Progress and results travel through the run directories, so `--results` must be 
 machine sees under the same path, and fedgroup must be installed on each.
 """
 
-import sys
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
 from clients.ray_grid import start_ray
+from clients.ray_host import import_paths, imported_there
 from clients.resources import Resources
 from experiments.launch.scheduler import Start
 from fedgroup.device import CORES
@@ -26,15 +25,14 @@ def on_cluster(resources: Resources) -> Start:
         max_calls=1,  # a fresh process for every run
         num_cpus=resources.threads if trains_itself else 0,
         num_gpus=(resources.gpus_per_client or 1.0) if trains_itself and gpus else 0,
-    )(run_here)
-    paths = [str(Path(path).resolve()) for path in sys.path]
+    )(imported_there("experiments.launch.ray_cluster", "run_here", import_paths()))
 
     def start(
         text: str, results: str, resources: Resources, environment: dict[str, str]
     ) -> OnCluster:
         inner = replace(resources, ray_address=None)
         variables = environment | {CORES: str(resources.workers * resources.threads)}
-        return OnCluster(ray, task.remote(text, results, inner, variables, paths))
+        return OnCluster(ray, task.remote(text, results, asdict(inner), variables))
 
     return start
 
@@ -68,25 +66,24 @@ class OnCluster:
 
 
 def run_here(
-    text: str, results: str, resources: Resources, environment: dict[str, str], paths: list[str]
+    text: str, results: str, resources: dict[str, Any], environment: dict[str, str]
 ) -> int:
     """Run an experiment as the body of a Ray task.
 
     Args:
         text: The experiment as JSON.
         results: Folder of run directories, the same on every machine.
-        resources: What the run may use.
+        resources: What the run may use, as plain values: a task's arguments are read before our
+            modules can be imported.
         environment: Variables of the run.
-        paths: The import path of the machine that launched it.
 
     Returns:
         The exit code of the worker.
     """
-    sys.path[:] = paths + [path for path in sys.path if path not in paths]
     from experiments.launch.worker import work
 
     try:
-        work(text, results, resources, environment)
+        work(text, results, Resources(**resources), environment)
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.markup import escape
 
 from clients.resources import Resources
-from experiments.console import make_console
+from experiments.console import make_console, plain
 from experiments.experiment import Experiment
+from experiments.launch.folder_health import require_writable
 from experiments.launch.memory_estimate import check_memory, estimate
 from experiments.launch.progress import watch
+from experiments.report.left_out import left_out
 from experiments.report.terminal import print_reports
+from experiments.results.finished_runs import refusal, result
+from experiments.results.older_runs import changes
 from experiments.results.probe_values import measure_table
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
@@ -22,7 +25,7 @@ from fedgroup.errors import unknown
 from fedgroup.model_selection import RULES
 from fedgroup.run_directory import status
 from fedgroup.task import load_splits, prepared_splits
-from strategies.server.preflight import preflight
+from strategies.server.preflight import preflight, remark
 
 
 def run_tables(
@@ -58,20 +61,27 @@ def run_tables(
     started = time.monotonic()
     runs = distinct_runs(tables)
     todo = [e for e, _ in runs if status(results / e.id) != "done"]
+    damaged = sum(bool(refusal(e, results)) for e, _ in runs)
     title = tables[0].title if len(tables) == 1 else f"{len(tables)} tables"
-    console.print(
-        f"[bold]{title}[/bold]  {len(runs)} runs, {len(runs) - len(todo)} done, {jobs} side by side"
+    counted = (
+        f"  {len(runs)} runs, {len(runs) - len(todo) - damaged} done, "
+        f"{f'{damaged} damaged, ' if damaged else ''}{jobs} side by side"
     )
+    console.print(plain(title, "bold"), plain(counted), sep="")
+    for line in changes(tables, results):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     failed = 0
     if todo:
+        require_writable(results, "choose another folder with --results")
         prepare(todo, console, resources.threads)
         _print_memory(todo, jobs, resources, console)
         watched = watch(runs, results, jobs, console, resources, board)
         for run in watched:
             if run.state == "failed":
                 failed += 1
-                line = f"[red]✗ {run.label}[/red] ({run.experiment.id}): {escape(run.reason)}"
-                console.print(line, soft_wrap=True, highlight=False)
+                rest = plain(f" ({run.experiment.id}): {run.reason}")
+                marked = plain(f"✗ {run.label}", "red")
+                console.print(marked, rest, sep="", soft_wrap=True, highlight=False)
     unmeasured = _report(tables, results, select, console, resources.threads, page)
     if todo and not failed:
         console.print(f"{len(todo)} runs in {(time.monotonic() - started) / 60:.1f} minutes")
@@ -81,14 +91,20 @@ def run_tables(
 def _report(
     tables: Sequence[Table], results: Path, select: str, console: Console, threads: int, page: str
 ) -> int:
-    """Measure and report the tables with a finished run; return how many measurements failed."""
-    begun = [t for t in tables if any(status(results / e.id) == "done" for e in t.experiments())]
+    """Measure and report the tables with a finished run.
+
+    Returns:
+        How many measurements failed, and finished runs are damaged.
+    """
+    begun = [t for t in tables if any(result(e, results) for e in t.experiments())]
     failures = [line for t in begun for line in measure_table(t, results, console, threads)]
     for line in failures:
-        console.print(f"[red]✗[/red] {escape(line)}", soft_wrap=True, highlight=False)
-    if begun:
-        print_reports(begun, results, select, console, page)
-    return len(failures)
+        console.print(plain("✗", "red"), plain(line), soft_wrap=True, highlight=False)
+    problems = [line for t in tables if t not in begun for line in left_out(t, results)]
+    for line in problems:
+        console.print(plain("✗", "red"), plain(line), soft_wrap=True, highlight=False)
+    damaged = print_reports(begun, results, select, console, page) if begun else 0
+    return len(failures) + len(problems) + damaged
 
 
 def distinct_runs(tables: Sequence[Table]) -> list[tuple[Experiment, str]]:
@@ -129,7 +145,11 @@ def prepare(experiments: Sequence[Experiment], console: Console, threads: int) -
             with console.status(f"Preparing {type(task.attack).__name__} ..."):
                 prepared_splits(task)
         if experiment.method is None:
-            preflight(task, experiment.federation)
+            shards = preflight(task, experiment.federation)
+            text = remark(experiment.federation, len(shards))
+            if text and text not in seen:
+                seen.add(text)
+                console.print(text, style="yellow", highlight=False, markup=False)
 
 
 def _print_memory(

@@ -3,9 +3,9 @@
 A worker that fails or is killed takes nothing else with it, and what it had recorded stays.
 """
 
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +15,12 @@ import torch
 from clients.ray_grid import shared_ray
 from clients.resources import Resources
 from experiments.experiment import Experiment
-from experiments.launch.worker import ERROR, work
+from experiments.launch import processes
+from experiments.launch.worker import work
+from experiments.results.finished_runs import refusal
 from fedgroup.device import CORES, VARIABLE, cores, pick
-from fedgroup.run_directory import read_lines, status
+from fedgroup.errors import FedgroupError
+from fedgroup.run_directory import ERROR, read_lines, status
 
 POLL = 0.25
 """Seconds between looks at the run directories."""
@@ -40,6 +43,8 @@ class Watched:
     """waiting, running, done or failed."""
     reason: str = ""
     """Why it failed, in one line."""
+    refused: int = 0
+    """Replies of clients that were refused or lost, in all rounds."""
     sizes: tuple[int, ...] = ()
     """Bytes of the record files when they were last read."""
 
@@ -102,7 +107,7 @@ def launch(
     watched = [Watched(experiment, label) for experiment, label in runs]
     for run in watched:
         look(run, results)
-    waiting = [run for run in watched if run.state != "done"]
+    waiting = [run for run in watched if run.state == "waiting"]
     side = min(jobs, len(waiting) or 1)
     slots = Slots(side, resources)
     with shared_ray(resources, side) as inner:
@@ -172,19 +177,7 @@ def starter(resources: Resources) -> Start:
         from experiments.launch.ray_cluster import on_cluster
 
         return on_cluster(resources)
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
-    if forks:  # heavy imports once, not once per run
-        context.set_forkserver_preload(["experiments.launch.worker"])
-
-    def start(
-        text: str, results: str, resources: Resources, environment: dict[str, str]
-    ) -> Process:
-        process: Any = context.Process(target=work, args=(text, results, resources, environment))
-        process.start()
-        return process  # type: ignore[no-any-return]
-
-    return start
+    return processes.starter(work, "experiments.launch.worker")
 
 
 def look(run: Watched, results: Path) -> None:
@@ -192,14 +185,21 @@ def look(run: Watched, results: Path) -> None:
     folder = results / run.experiment.id
     sizes = tuple(_size(folder / f"{name}.jsonl") for name in ("rounds", "timing"))
     if sizes != run.sizes:
-        rows = read_lines(folder, "rounds")
-        if rows:
-            run.done = int(rows[-1]["round"])
-            run.last = next((row for row in reversed(rows) if "test" in row), None)
-            run.timing = next(iter(read_lines(folder, "timing")[-1:]), None)
+        with suppress(FedgroupError, KeyError, TypeError, ValueError):  # damaged lines
+            _read_progress(run, folder)
         run.sizes = sizes
-    if (folder / "result.json").exists():
-        run.state = "done"
+    if (folder / "result.json").exists() and run.state in ("waiting", "running"):
+        run.reason = refusal(run.experiment, results)
+        run.state = "failed" if run.reason else "done"
+
+
+def _read_progress(run: Watched, folder: Path) -> None:
+    rows = read_lines(folder, "rounds")
+    if rows:
+        last = next((row for row in reversed(rows) if "test" in row), None)
+        run.done, run.last = int(rows[-1]["round"]), last
+        run.refused = sum(len(row.get("refused", ())) for row in rows)
+        run.timing = next(iter(read_lines(folder, "timing")[-1:]), None)
 
 
 def _size(path: Path) -> int:
@@ -210,13 +210,16 @@ def _settle(run: Watched, code: int, results: Path) -> None:
     """Set the final state of a run whose process has ended, and why where it failed."""
     folder = results / run.experiment.id
     if code == 0 and status(folder) == "done":
-        run.state = "done"
+        run.reason = refusal(run.experiment, results)
+        run.state = "failed" if run.reason else "done"
         return
     run.state = "failed"
     reason = folder / ERROR
     if reason.exists():
-        run.reason = reason.read_text().strip()
+        run.reason = reason.read_text(encoding="utf-8", errors="replace").strip()
     elif code < 0:
-        run.reason = f"killed by signal {-code}; run again to continue from its last round"
+        run.reason = processes.cause(code)
+    elif code == 0:
+        run.reason = "its code or its files were changed while the table ran; run again"
     else:
         run.reason = f"exit code {code}; see {folder / 'log.txt'}"

@@ -1,6 +1,7 @@
 """TensorBoard events written from the records, so that a run knows nothing of TensorBoard."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class Board:
         """Write what is new in the records of these runs."""
         for run in watched:
             if run.done > self._written.get(run.experiment.id, -1) and run.last is not None:
-                self._follow(run)
+                with suppress(FedgroupError, KeyError, TypeError):  # damaged: `status` names it
+                    self._follow(run)
 
     def _follow(self, run: Watched) -> None:
         name = run.experiment.id

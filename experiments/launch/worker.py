@@ -3,20 +3,28 @@
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
+from typing import TextIO
 
 import torch
 import torch._dynamo  # the first optimiser step imports it: here once for all forked runs
 
 from clients.resources import Resources
 from experiments.experiment import Experiment
+from experiments.launch.processes import end_with_parent
 from experiments.run import run
 from fedgroup.errors import FedgroupError
+from fedgroup.locks import is_held
+from fedgroup.run_directory import ERROR, InUse, status
+from fedgroup.sharing import make_folder, share, why
+from fedgroup.storage import write_text
 
 LOG = "log.txt"
-ERROR = "error.txt"
-"""Files of a run directory: everything printed, and the one line that says why it failed."""
+"""File of a run directory: everything printed."""
+POLL = 0.5
+"""Seconds between looks at a run that another process runs."""
 
 
 def work(text: str, results: str, resources: Resources, environment: dict[str, str]) -> None:
@@ -29,20 +37,54 @@ def work(text: str, results: str, resources: Resources, environment: dict[str, s
         environment: Variables to set before anything else.
     """
     os.environ.update(environment)
+    end_with_parent()
     experiment = Experiment.of(json.loads(text))
     folder = Path(results) / experiment.id
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / ERROR).unlink(missing_ok=True)
-    with (folder / LOG).open("a", buffering=1) as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
+    try:
+        log = open_log(folder)
+    except OSError as error:
+        sys.stderr.write(f"fedgroup: cannot write results to {folder} ({why(error)})\n")
+        sys.exit(1)
+    with log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
         torch.set_num_threads(resources.threads)
         try:
-            run(experiment, Path(results), resources)
+            run_or_wait(experiment, Path(results), resources)
         except FedgroupError as error:
-            (folder / ERROR).write_text(f"{error}\n")
+            write_text(folder / ERROR, f"{error}\n")
             sys.exit(1)
         except Exception as error:
             traceback.print_exc()
-            (folder / ERROR).write_text(f"{type(error).__name__}: {error} (see {folder / LOG})\n")
+            reason = f"{type(error).__name__}: {error} (see {folder / LOG})"
+            write_text(folder / ERROR, f"{reason}\n")
             sys.exit(1)
+
+
+def open_log(folder: Path) -> TextIO:
+    """Open the log of a run, by whichever command, and at the end of what is there."""
+    make_folder(folder)
+    log = (folder / LOG).open("a", buffering=1, encoding="utf-8", errors="replace")
+    share(folder / LOG)
+    return log
+
+
+def run_or_wait(experiment: Experiment, results: Path, resources: Resources) -> None:
+    """Run an experiment; where another process runs it already, wait for that, or take it over.
+
+    Args:
+        experiment: What to run.
+        results: Folder of run directories.
+        resources: What the run may use.
+    """
+    folder = results / experiment.id
+    while status(folder) != "done":
+        try:
+            if not is_held(folder / "lock"):
+                (folder / ERROR).unlink(missing_ok=True)
+            run(experiment, results, resources)
+            return
+        except InUse as error:
+            print(error, flush=True)
+            while is_held(folder / "lock"):
+                time.sleep(POLL)

@@ -1,9 +1,10 @@
 """The printed table: which columns, and every cell as text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from experiments.report.footnotes import Marks, mark, marks_of
 from experiments.report.metric_format import cell, headings, metric
 from experiments.results.measurements import ACCURACIES, Line, attacked
 from experiments.tables.table import Table
@@ -59,7 +60,13 @@ def lay_out(table: Table, lines: Sequence[Line]) -> Layout:
     ]
     if any(line.flags for line in lines):
         columns.append(Column("notes", "notes", ""))
-    return columns, [[_cell(column, line, table) for column in columns] for line in lines]
+    marks = marks_of(lines)
+    body = [[_cell(column, line, table) for column in columns] for line in lines]
+    by_column = [
+        _noted([row[place] for row in body], column, lines, marks)
+        for place, column in enumerate(columns)
+    ]
+    return columns, [list(row) for row in zip(*by_column, strict=True)]
 
 
 def cells(table: Table, lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
@@ -105,6 +112,36 @@ def _cell(column: Column, line: Line, table: Table) -> Cell:
         return Cell(NONE)
     interval = (drop.low, drop.high) if drop.spread.n > 1 else None
     return Cell(cell(drop.spread.mean, drop.spread.std, decimals), drop.spread.mean, interval)
+
+
+def _noted(
+    cells: Sequence[Cell], column: Column, lines: Sequence[Line], marks: Marks
+) -> list[Cell]:
+    """Return the cells of a column, with n where rows differ in it and marks of weak numbers.
+
+    Args:
+        cells: The cells, by row.
+        column: Their column.
+        lines: The rows.
+        marks: Marks of the table.
+    """
+    counts = [_seeds(column, line) for line in lines]
+    differ = len({count for count in counts if count}) > 1
+    noted = []
+    for found, line, count in zip(cells, lines, counts, strict=True):
+        n = f" (n={count})" if differ else ""
+        text = n + mark(line, column.key, column.part == "drop", marks)
+        noted.append(replace(found, text=found.text + text) if count else found)
+    return noted
+
+
+def _seeds(column: Column, line: Line) -> int:
+    """Return how many seeds the number in a cell is of; 0 where there is none."""
+    if column.part == "value":
+        spread = line.spread(column.key)
+        return spread.n if spread else 0
+    drop = (line.drops or {}).get(column.key) if column.part == "drop" else None
+    return drop.spread.n if drop else 0
 
 
 def _leading_number(text: str) -> float | None:

@@ -2,6 +2,7 @@
 
 import base64
 import math
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ DOTS = 150
 """Dots per inch of the PNG files."""
 LARGER = 2
 """An SVG, sharp at any size, is taken up to so many times the size of the PNG."""
+_RTL = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+RIGHT_TO_LEFT = re.compile(f"{_RTL}+(?:[ '\"-]+{_RTL}+)*")
+"""Words that are written from right to left."""
 NARROW = 340
 """Pixels: a figure no wider stands beside the summary and the table."""
 
@@ -90,7 +94,11 @@ def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) 
         return (folder / name).read_text(encoding="utf-8")
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=isolated,
     )
     environment.globals |= {"parts": parts, "interval": interval, "sortable": sortable}
     shared: dict[str, Any] = {"signals_caption": CAPTION, "signals_columns": COLUMNS}
@@ -105,6 +113,17 @@ def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) 
     ]
     shared |= {"common": common, "together": [*common, *together]}
     return template.render(title=title, sections=sections, style=style, script=script, **shared)
+
+
+def isolated(value: Any) -> Any:
+    """Return text in which what is written from right to left stands by itself.
+
+    A number after a Hebrew or Arabic name would otherwise be drawn before it. The isolates are
+    characters (U+2068, U+2069), so that they serve in attributes too; markup stays as it is.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", value)
 
 
 def picture(name: str, title: str, about: str, folder: Path) -> Picture:

@@ -1,44 +1,18 @@
 """The printed table as LaTeX: booktabs, escaped, with a note of n, selection rule and spread."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from experiments.report.columns import Cell, Column, lay_out
+from experiments.report.latex_text import DEFINED, OTHER, breakable, escape
 from experiments.results.measurements import Line
 from experiments.tables.table import Table
 
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{character: f"\\{character}" for character in "&%$#_"},
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "±": r"$\pm$",
-    "−": "$-$",
-    "–": "--",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "×": r"$\times$",
-    "²": r"\textsuperscript{2}",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "ε": r"$\varepsilon$",
-    "λ": r"$\lambda$",
-    "μ": r"$\mu$",
-    "ρ": r"$\rho$",
-    "σ": r"$\sigma$",
-    "τ": r"$\tau$",
-}
-"""What LaTeX reads as something else, or does not know without packages."""
 NUMBERED = re.compile(r"^Table \d+: ")
 """A number of the paper, where LaTeX sets its own."""
+LONG = {"label": 40, "notes": 80}
+"""Letters of a cell beyond which its column is set as a paragraph, by part of the table."""
 PARTS = {"value": "measured", "drop": "drop against {against}", "paper": "paper"}
 
 
@@ -53,19 +27,22 @@ def latex(table: Table, lines: Sequence[Line], notes: Sequence[str]) -> str:
         notes: What stands under it.
     """
     columns, body, constant = _narrowed(*lay_out(table, lines))
-    align = "".join("l" if column.part in ("label", "notes") else "r" for column in columns)
+    align = "".join(
+        _alignment(column, [row[n] for row in body]) for n, column in enumerate(columns)
+    )
+    label = "".join(c for c in table.name if c.isascii() and (c.isalnum() or c in "-."))
     source = [
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",
         r"  \centering\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"  \caption{{{escape(NUMBERED.sub('', table.title) + constant)}}}",
-        rf"  \label{{tab:{''.join(c for c in table.name if c.isalnum() or c in '-.')}}}",
+        rf"  \label{{tab:{label}}}",
         rf"  \begin{{tabular}}{{@{{}}{align}@{{}}}}",
         r"    \toprule",
         *_parts(columns, table.against),
         "    " + _row([column.heading for column in columns]),
         r"    \midrule",
-        *("    " + _row([_signed(cell.text) for cell in row]) for row in body),
+        *("    " + _row([_signed(cell.text) for cell in row], breakable) for row in body),
         r"    \bottomrule",
         r"  \end{tabular}",
         r"  \par\smallskip",
@@ -74,7 +51,15 @@ def latex(table: Table, lines: Sequence[Line], notes: Sequence[str]) -> str:
         r"  \end{minipage}",
         r"\end{table}",
     ]
-    return "\n".join(source) + "\n"
+    letters = [DEFINED] if any(OTHER in line for line in source) else []
+    return "\n".join([*letters, *source]) + "\n"
+
+
+def _alignment(column: Column, cells: Sequence[Cell]) -> str:
+    """Return the letter that aligns a column; long text is a paragraph."""
+    if any(len(cell.text) > LONG.get(column.part, len(cell.text)) for cell in cells):
+        return r"p{.35\linewidth}"
+    return "l" if column.part in LONG else "r"
 
 
 def _narrowed(
@@ -96,18 +81,13 @@ def _narrowed(
     )
 
 
-def escape(text: str) -> str:
-    """Return text that LaTeX prints as it stands."""
-    return "".join(SPECIAL.get(character, character) for character in text.replace("\n", " "))
-
-
 def _signed(text: str) -> str:
     """Return a cell's text, the hyphen of a negative number as a minus sign."""
     return "−" + text[1:] if text[:1] == "-" and text[1:2].isdigit() else text
 
 
-def _row(texts: Sequence[str]) -> str:
-    return " & ".join(escape(text) for text in texts) + r" \\"
+def _row(texts: Sequence[str], printed: Callable[[str], str] = escape) -> str:
+    return " & ".join(printed(text) for text in texts) + r" \\"
 
 
 def _parts(columns: Sequence[Column], against: str) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.report.columns import cells
+from experiments.report.markdown_text import block, heading, shown
 from experiments.report.separability_rows import CAPTION, COLUMNS
 from experiments.report.verdict import Verdict
 from experiments.results.measurements import Line
@@ -27,7 +28,7 @@ def markdown(
         signals: Rows of the separability report; empty where nothing is probed.
         verdict: The verdict on what is audited; None where nothing is.
     """
-    parts = [f"# {table.title}", table.note]
+    parts = [f"# {heading(table.title)}", block(table.note)]
     if verdict:
         parts += [
             "## Verdict",
@@ -43,12 +44,8 @@ def markdown(
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     rows = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows)
+    return "\n".join("| " + " | ".join(shown(cell) for cell in row) + " |" for row in rows)
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "\\<").replace("\n", " ")
+    return "\n".join(f"- {block(line)}" for line in lines)

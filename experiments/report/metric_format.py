@@ -59,7 +59,7 @@ def _member(family: str, member: str) -> str:
         return f"FAR at FRR {member} %"
     if family in ("tv", "auc"):
         return f"{family.upper()} {member.replace('_', ' ')}"
-    return member.upper()
+    return member if family == "group" else member.upper()
 
 
 def headings(names: list[str]) -> list[str]:

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
+from experiments.report.footnotes import footnotes
+from experiments.report.left_out import left_out, undigested
 from experiments.report.metric_format import number
-from experiments.results.finished_runs import environment, result, seconds
+from experiments.report.provenance import versions_note
+from experiments.results.finished_runs import result
 from experiments.results.measurements import RAW_ACC, Line
+from experiments.results.other_settings import other_settings
 from experiments.tables.labels import which
 from experiments.tables.table import Row, Table
 from fedgroup.attacks.attack import is_paired
@@ -15,14 +19,22 @@ from fedgroup.attacks.none import NoAttack
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import to_dict
 from strategies.rules.sparsefed import SparseFed
+from strategies.server.preflight import remark
 
 
 def finished_runs(table: Table, results: Path) -> list[tuple[Experiment, dict[str, Any]]]:
     """Return the finished experiments of a table and their results; refuse a table without any."""
     done = [(e, stored) for e in table.experiments() if (stored := result(e, results))]
-    if not done:
+    if not done and (problems := left_out(table, results)):
         raise FedgroupError(
-            f"no run of table {table.name} is finished: start with `fedgroup run {table.name}`"
+            f"no finished run of table {table.name} can be used. {problems[0].removesuffix('.')}"
+        )
+    if not done:
+        start = f"fedgroup run {table.name}"
+        others = other_settings(table, results)
+        raise FedgroupError(
+            f"no run of table {table.name} is finished"
+            + (f" with these settings; {others}" if others else f": start with `{start}`")
         )
     return done
 
@@ -45,13 +57,16 @@ def table_notes(table: Table, lines: Sequence[Line], results: Path, select: str)
     return [
         spread_note(table, lines),
         " ".join([f"Selection: {select}.", *accuracies]),
+        *footnotes(table, lines),
         *_by_rows(measured, lambda row: _data(row, table.scale, results), "Data"),
         *_by_rows(table.rows, lambda row: _training(row.experiments[0]), "Training:"),
         _worst_groups([stored for _, stored in done]),
+        *_by_rows(table.rows, lambda row: _plainer_rule(row.experiments[0]), "Rule:"),
         *_by_rows(table.rows, lambda row: _attack(row, table.against), "Attack"),
         *_presets(table),
         *_paper_note(table),
-        _versions([experiment for experiment, _ in done], results),
+        *undigested(table, results),
+        versions_note([experiment for experiment, _ in done], results),
     ]
 
 
@@ -118,7 +133,8 @@ def _data(row: Row, scale: str, results: Path) -> str:
 def _training(experiment: Experiment) -> str:
     """Describe how the experiment trains."""
     train, federation = experiment.task.train, experiment.federation
-    step = f"lr {train.lr:g}, weight decay {train.weight_decay:g}, batch {train.batch_size}."
+    near = f", proximal mu {train.proximal_mu:g}" if train.proximal_mu else ""
+    step = f"lr {train.lr:g}, weight decay {train.weight_decay:g}, batch {train.batch_size}{near}."
     if experiment.method is not None:
         return f"{train.epochs} epochs of final training, {step}"
     clients = getattr(experiment.task.partition, "clients", "?")
@@ -126,6 +142,14 @@ def _training(experiment: Experiment) -> str:
         f"{federation.rounds} rounds, {clients} clients, {federation.fraction:g} of them per "
         f"round, {train.epochs} local epochs, {step}"
     )
+
+
+def _plainer_rule(experiment: Experiment) -> str:
+    """Say where the settings of the rule make it another one; '' where not, or nobody can tell."""
+    clients = getattr(experiment.task.partition, "clients", None)
+    if experiment.method is not None or not isinstance(clients, int):
+        return ""
+    return remark(experiment.federation, clients)
 
 
 def _worst_groups(stored: Sequence[dict[str, Any]]) -> str:
@@ -202,22 +226,3 @@ def _paper_note(table: Table) -> list[str]:
         "The paper's numbers were measured on its own data and models, these at a smaller scale: "
         "compare directions and orders, not sizes."
     ]
-
-
-def _versions(runs: Sequence[Experiment], results: Path) -> str:
-    """Name versions and hardware; what differs between runs is listed."""
-    envs = [environment(experiment, results) for experiment in runs]
-
-    def all_of(values: Sequence[Any]) -> str:
-        return ", ".join(dict.fromkeys(str(value) for value in values))
-
-    minutes = sum(seconds(experiment, results) for experiment in runs) / 60
-    packages = {
-        name: all_of([env["packages"][name] for env in envs]) for name in envs[0]["packages"]
-    }
-    return (
-        f"fedgroup {packages['fedgroup']} ({all_of([env['commit'] for env in envs])}), torch "
-        f"{packages['torch']}, flwr {packages['flwr']}, "
-        f"{all_of([env['device'] for env in envs])}, {all_of([env['threads'] for env in envs])} "
-        f"thread(s) per run, {minutes:.1f} minutes of run time in all."
-    )

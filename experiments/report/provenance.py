@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.experiment import Experiment
-from experiments.results.finished_runs import environment, result, seconds
+from experiments.results.finished_runs import UNKNOWN, environment, result, seconds
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
 
@@ -30,7 +30,7 @@ class Provenance:
     commit: str
     device: str
     machine: str
-    threads: int
+    threads: str
     started: str
     seconds: float
 
@@ -63,7 +63,7 @@ def _of_run(experiment: Experiment, label: str, results: Path) -> Provenance:
         commit=str(env["commit"]),
         device=str(env["device"]),
         machine=f"{env['platform']}, {env['processor']}, {env['cores']} cores",
-        threads=int(env["threads"]),
+        threads=str(env["threads"]),
         started=str(env["started"]),
         seconds=seconds(experiment, results),
     )
@@ -91,3 +91,24 @@ def _scalar(value: Any) -> str:
     if isinstance(value, float) and "e" in repr(value) and "." not in repr(value):
         return repr(value).replace("e", ".0e")
     return json.dumps(value, ensure_ascii=False)
+
+
+def versions_note(runs: Sequence[Experiment], results: Path) -> str:
+    """Name versions and hardware; what differs between runs is listed."""
+    stored = [environment(experiment, results) for experiment in runs]
+    envs = [env for last in stored for env in (*last.get("before", ()), last)]
+
+    def all_of(values: Sequence[Any]) -> str:
+        return ", ".join(dict.fromkeys(str(value) for value in values))
+
+    minutes = sum(seconds(experiment, results) for experiment in runs) / 60
+    packages = {
+        name: all_of([env["packages"].get(name, UNKNOWN) for env in envs])
+        for name in ("fedgroup", "torch", "flwr")
+    }
+    return (
+        f"fedgroup {packages['fedgroup']} ({all_of([env['commit'] for env in envs])}), torch "
+        f"{packages['torch']}, flwr {packages['flwr']}, "
+        f"{all_of([env['device'] for env in envs])}, {all_of([env['threads'] for env in envs])} "
+        f"thread(s) per run, {minutes:.1f} minutes of run time in all."
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.report.metric_format import number
-from experiments.results.finished_runs import optional
+from experiments.results.probe_reports import probe_report
 from experiments.tables.labels import short
 from experiments.tables.table import Table
 
@@ -27,7 +27,7 @@ def signal_frame(table: Table, results: Path) -> pd.DataFrame:
     records = []
     for row in table.rows:
         for seed, experiment in zip(table.seeds, row.experiments, strict=True):
-            report = optional(results / experiment.id / "probe-signals.json") or {}
+            report = probe_report(results / experiment.id / "probe-signals.json") or {}
             for signal, tiers in report.get("signals", {}).items():
                 for tier, statistics in tiers.items():
                     gap = report["values"].get("gap") if tier == AGAINST else None

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from experiments.report.changes import Change, paired_change
 from experiments.report.findings import findings
+from experiments.report.footnotes import marks_of
 from experiments.report.metric_format import metric, number
+from experiments.report.missing import missing
 from experiments.results.measurements import NO_HEADROOM, Line, is_baseline
 from experiments.results.statistics import Drop
 from experiments.tables.labels import name, short
@@ -28,8 +30,9 @@ def summary(table: Table, lines: Sequence[Line]) -> list[str]:
     return [
         *_seeds(done),
         *(compared or _range(table, done)),
-        *_missing(table, lines),
+        *missing(table, lines),
         *_flags(table, done),
+        *_weak(lines),
     ]
 
 
@@ -100,7 +103,8 @@ def _payer(drops: Mapping[str, Drop]) -> str:
         if key.startswith(GROUP) and key.removeprefix(GROUP) != most
     ]
     most_of_others = f", any other group at most {number(max(0.0, *others))}" if others else ""
-    return f" {most[:1].upper()}{most[1:]} pays most: {number(lost)} points{most_of_others}."
+    first = most[:1].upper() if most[:1].isascii() else most[:1]
+    return f" {first}{most[1:]} pays most: {number(lost)} points{most_of_others}."
 
 
 def payer(drops: Mapping[str, Drop]) -> tuple[str, float] | None:
@@ -158,14 +162,10 @@ def _range(table: Table, done: Sequence[Line]) -> list[str]:
     ]
 
 
-def _missing(table: Table, lines: Sequence[Line]) -> list[str]:
-    """Name the rows without a finished run."""
-    missing = [line for line in lines if not any(line.runs)]
-    if not missing:
-        return []
-    named = "; ".join(short(line.row, table.rows) for line in missing[:6])
-    more = f" and {len(missing) - 6} more" if len(missing) > 6 else ""
-    return [f"{len(missing)} of {len(lines)} rows have no finished run: {named}{more}."]
+def _weak(lines: Sequence[Line]) -> list[str]:
+    """Point to the footnotes where some number rests on too little."""
+    marks = ", ".join(f"[{letter}]" for letter in marks_of(lines).values())
+    return [f"Numbers with {marks} rest on too little; the notes say why."] if marks else []
 
 
 def _flags(table: Table, done: Sequence[Line]) -> list[str]:

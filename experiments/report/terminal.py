@@ -5,13 +5,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
 
+from experiments.console import plain
 from experiments.report.across_tables import overall
 from experiments.report.columns import cells
+from experiments.report.left_out import left_out
 from experiments.report.verdict import Verdict
 from experiments.report.write import Report, make, write_all
+from experiments.results.finished_runs import result
+from experiments.results.older_runs import changes
 from experiments.tables.shipped import table_names
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
@@ -20,7 +23,7 @@ from fedgroup.run_directory import status
 
 def print_reports(
     tables: Sequence[Table], results: Path, select: str, console: Console, name: str = ""
-) -> None:
+) -> int:
     """Print tables and their summaries, and write their files.
 
     Args:
@@ -30,15 +33,37 @@ def print_reports(
         console: Where to print.
         name: Of several tables, the name of the page of all.
 
+    Returns:
+        How many runs are left out, or have a damaged file beside them.
+
     Raises:
-        FedgroupError: A table without a finished run, or a figure that cannot be drawn.
+        FedgroupError: A table without a finished run, or a figure that cannot be drawn. Of several
+            tables, one whose finished runs are all damaged is named and left out instead.
     """
-    reports = [make(table, results, select) for table in tables]
+    for line in changes(tables, results):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    unusable = _unusable(tables, results)
+    for problem in unusable:
+        console.print(plain(f"  {problem}"), soft_wrap=True, highlight=False)
+    reports = [make(t, results, select) for t in tables if not unusable or _usable(t, results)]
     for report in reports:
         _print_one(report, console)
     for sentence in overall([(report.table, report.lines) for report in reports]):
-        console.print(f"  {escape(sentence)}", soft_wrap=True, highlight=False)
-    console.print(_written(write_all(reports, name)), soft_wrap=True, highlight=False)
+        console.print(plain(f"  {sentence}"), soft_wrap=True, highlight=False)
+    console.print(plain(_written(write_all(reports, name))), soft_wrap=True, highlight=False)
+    return len({*unusable, *(problem for report in reports for problem in report.problems)})
+
+
+def _usable(table: Table, results: Path) -> bool:
+    """Return whether a table has a finished run whose numbers can be used."""
+    return any(result(experiment, results) for experiment in table.experiments())
+
+
+def _unusable(tables: Sequence[Table], results: Path) -> list[str]:
+    """Say what is damaged in tables that have no usable run, where another table has one."""
+    if not any(_usable(table, results) for table in tables):
+        return []
+    return [p for table in tables if not _usable(table, results) for p in left_out(table, results)]
 
 
 def _written(files: Sequence[Path]) -> str:
@@ -57,30 +82,30 @@ def _print_one(report: Report, console: Console) -> None:
     table, (head, body) = report.table, cells(report.table, report.lines)
     if report.verdict is not None:
         _print_verdict(report.verdict, console)
-    listing = RichTable(title=escape(table.title), title_justify="left")
+    listing = RichTable(title=plain(table.title, "table.title"), title_justify="left")
     for name in head:
         listing.add_column(
-            escape(name),
+            plain(name),
             justify="left" if name in table.rows[0].label or name == "notes" else "right",
         )
     for row in body:
-        listing.add_row(*(escape(text) for text in row))
+        listing.add_row(*(plain(text) for text in row))
     console.print(listing)
     for sentence in report.sentences:
-        console.print(f"  {escape(sentence)}", soft_wrap=True, highlight=False)
+        console.print(plain(f"  {sentence}"), soft_wrap=True, highlight=False)
     for note in report.notes:
-        console.print(f"  {escape(note)}", style="dim", soft_wrap=True, highlight=False)
+        console.print(plain(f"  {note}"), style="dim", soft_wrap=True, highlight=False)
 
 
 def _print_verdict(verdict: Verdict, console: Console) -> None:
-    listing = RichTable(
-        *(escape(head) for head in verdict.head), title="Verdict", title_justify="left"
-    )
+    listing = RichTable(title="Verdict", title_justify="left")
+    for head in verdict.head:
+        listing.add_column(plain(head))
     for row in verdict.body:
-        listing.add_row(*(escape(text) for text in row))
+        listing.add_row(*(plain(text) for text in row))
     console.print(listing)
     for sentence in verdict.sentences:
-        console.print(f"  {escape(sentence)}", soft_wrap=True, highlight=False)
+        console.print(plain(f"  {sentence}"), soft_wrap=True, highlight=False)
 
 
 def reportable(names: Sequence[str], load: Callable[[str], Table], results: Path) -> list[Table]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.report.changes import Change
+from experiments.report.footnotes import Marks, mark, marks_of
 from experiments.report.metric_format import number
 from experiments.report.summary import no_headroom, payer
 from experiments.results.finished_runs import result
@@ -38,11 +39,12 @@ def verdict(table: Table, lines: Sequence[Line], results: Path) -> Verdict | Non
         return None
     shown = [key for key in DROPS if any(key in (line.drops or {}) for line in judged)]
     ranked = any(_rivals(line, lines) for line in judged)
+    marks = marks_of(lines)
     head = ("setting", *(DROPS[key] for key in shown), "who pays", *(("rank",) if ranked else ()))
     body = tuple(
         (
             _setting(line, table),
-            *(_cell((line.drops or {}).get(key)) for key in shown),
+            *(_marked(line, key, judged, marks) for key in shown),
             _payer(line, results),
             *((_rank(line, lines),) if ranked else ()),
         )
@@ -125,6 +127,23 @@ def _differing(table: Table) -> set[str]:
     """Return the label columns in which the audited rows differ."""
     audited = [row.label for row in table.rows if row.audited]
     return {key for key in audited[0] if len({label[key] for label in audited}) > 1}
+
+
+def _marked(line: Line, key: str, judged: Sequence[Line], marks: Marks) -> str:
+    """Return the cell of a drop, with n where the rows differ and the marks of weak numbers.
+
+    Args:
+        line: The row.
+        key: The metric.
+        judged: All audited rows.
+        marks: Marks of the table.
+    """
+    drop = (line.drops or {}).get(key)
+    if drop is None:
+        return _cell(drop)
+    counts = {(other.drops or {})[key].spread.n for other in judged if key in (other.drops or {})}
+    n = f" (n={drop.spread.n})" if len(counts) > 1 else ""
+    return f"{_cell(drop)}{n}{mark(line, key, True, marks)}"
 
 
 def _cell(drop: Drop | None) -> str:

@@ -6,18 +6,24 @@ from pathlib import Path
 
 from experiments.report.across_tables import overall
 from experiments.report.columns import lay_out
+from experiments.report.csv_text import as_csv
+from experiments.report.footnotes import footnotes
 from experiments.report.html import Picture, Section, page, picture
 from experiments.report.latex import latex
+from experiments.report.left_out import left_out
 from experiments.report.markdown import markdown
 from experiments.report.notes import finished_runs, spread_note, table_notes
 from experiments.report.provenance import provenance
 from experiments.report.separability_rows import signal_frame, signal_rows
 from experiments.report.summary import summary
 from experiments.report.verdict import Verdict, verdict
-from experiments.results.measurements import Line, frame, lines, summary_frame
+from experiments.results.frames import frame, summary_frame
+from experiments.results.measurements import Line, lines
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
-from fedgroup.storage import write_text
+from fedgroup.file_names import file_name
+from fedgroup.sharing import make_folder, why
+from fedgroup.storage import exclusive, write_text
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,18 @@ class Report:
     """Rows of the separability report; empty where no run was probed."""
     verdict: Verdict | None
     """On what is audited."""
+    problems: Sequence[str] = ()
+    """Runs that are left out and files that are damaged; they stand in the sentences too."""
 
     @property
     def folder(self) -> Path:
         """Where its files go."""
-        return self.results / "reports" / self.table.name
+        return self.results / "reports" / self.name
+
+    @property
+    def name(self) -> str:
+        """What its folder, page and LaTeX file are called: the table's name, if it can be."""
+        return file_name(self.table.name)
 
 
 def make(table: Table, results: Path, select: str) -> Report:
@@ -57,15 +70,17 @@ def make(table: Table, results: Path, select: str) -> Report:
     """
     rows = lines(table, results, select)
     finished_runs(table, results)
+    problems = left_out(table, results)
     return Report(
         table=table,
         results=results,
         select=select,
         lines=rows,
-        sentences=summary(table, rows),
+        sentences=[*problems, *summary(table, rows)],
         notes=table_notes(table, rows, results, select),
         signals=signal_rows(table, results),
         verdict=verdict(table, rows, results),
+        problems=problems,
     )
 
 
@@ -95,6 +110,13 @@ def write_all(reports: Sequence[Report], name: str = "") -> list[Path]:
     Raises:
         FedgroupError: A figure that cannot be drawn, or a file that cannot be written.
     """
+    folder = reports[0].results / "reports"
+    remedy = "copy the results to a writable folder, and report them there with --results"
+    with exclusive(folder / "reports", remedy):  # of two commands one after the other
+        return _write_in_turn(reports, name)
+
+
+def _write_in_turn(reports: Sequence[Report], name: str) -> list[Path]:
     files: list[Path] = []
     sections: list[Section] = []
     for report in reports:
@@ -105,12 +127,12 @@ def write_all(reports: Sequence[Report], name: str = "") -> list[Path]:
         sections.append(section)
         files += [
             *drawn,
-            _put(report.folder / f"{report.table.name}.html", page(section.title, [section])),
+            _put(report.folder / f"{report.name}.html", page(section.title, [section])),
         ]
     if len(reports) > 1:
         words = overall([(report.table, report.lines) for report in reports])
         whole = page(f"{len(reports)} tables", sections, words)
-        files.append(_put(reports[0].results / "reports" / f"{name}.html", whole))
+        files.append(_put(reports[0].results / "reports" / f"{file_name(name)}.html", whole))
     problems = [problem for section in sections for problem in section.missing]
     if problems:
         raise FedgroupError(
@@ -126,12 +148,12 @@ def _texts(report: Report) -> list[Path]:
         "report.md": markdown(
             table, rows, report.sentences, report.notes, report.signals, report.verdict
         ),
-        f"{table.name}.tex": latex(table, rows, report.notes[:2]),
-        "summary.csv": summary_frame(table, report.results).to_csv(index=False),
-        "runs.csv": frame(table, report.results).to_csv(index=False),
+        f"{report.name}.tex": latex(table, rows, report.notes[: 2 + len(footnotes(table, rows))]),
+        "summary.csv": as_csv(summary_frame(table, report.results)),
+        "runs.csv": as_csv(frame(table, report.results)),
     }
     if report.signals:
-        texts["signals.csv"] = signal_frame(table, report.results).to_csv(index=False)
+        texts["signals.csv"] = as_csv(signal_frame(table, report.results))
     return [_put(report.folder / name, text) for name, text in texts.items()]
 
 
@@ -197,8 +219,8 @@ def _section(report: Report, drawn: Sequence[Picture], failed: Sequence[str]) ->
 def _put(path: Path, text: str) -> Path:
     """Write a text file whole or not at all."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_text(path, text)
     except OSError as error:
-        raise FedgroupError(f"cannot write the report to {path} ({error.strerror})") from error
+        raise FedgroupError(f"cannot write the report to {path} ({why(error)})") from error
     return path

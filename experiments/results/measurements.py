@@ -1,16 +1,15 @@
 """Records to numbers: values per row and seed, their spread, and drops paired by seed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from experiments.experiment import Experiment
-from experiments.results import probe_values
 from experiments.results.finished_runs import result
+from experiments.results.older_runs import kept_note
+from experiments.results.probe_reports import probe_numbers
 from experiments.results.statistics import Drop, Spread, paired_drop
+from experiments.results.weak_rows import Weak, weak_bases, weak_runs
 from experiments.tables.table import Row, Table
 from fedgroup.attacks.attack import is_paired
 from fedgroup.attacks.none import NoAttack
@@ -42,6 +41,12 @@ class Line:
     """Metric -> paired drop; None for a baseline itself or where the baseline is missing."""
     flags: tuple[str, ...]
     """What to know of this row: failed rounds, no headroom, missing seeds."""
+    bases: tuple[Values | None, ...] = ()
+    """Values of the baselines by seed; None where there is none, or it is not finished."""
+    weak: Weak = field(default_factory=dict)
+    """Where too little stands behind the numbers, with the seeds."""
+    weak_drops: Weak = field(default_factory=dict)
+    """The same of the baselines, which only the drops rest on."""
 
     @property
     def values(self) -> dict[str, list[float]]:
@@ -108,7 +113,7 @@ def measured(experiment: Experiment, results: Path, select: str) -> Values | Non
         values |= {f"{kind} {tier}": rate for tier, rate in rates.items() if rate is not None}
     if stored.get("minority_influence") is not None:
         values["minority_influence"] = float(stored["minority_influence"])
-    values |= probe_values.values(results / experiment.id)
+    values |= probe_numbers(results / experiment.id)
     return values | _attack_success(experiment, results, select, chosen.get("asr"))
 
 
@@ -133,13 +138,22 @@ def _line(row: Row, results: Path, select: str) -> Line:
     bases = [measured(baseline, results, select) for baseline in row.baselines]
     if is_baseline(row):
         bases = [None] * len(runs)
-    flags = _failed_rounds(row, results)
+    flags = [*_failed_rounds(row, results), *_made_before(row)]
     if any(base and base["wga"] < NO_HEADROOM for base in bases):
         flags.append("no headroom")
     finished = sum(run is not None for run in runs)
     if 0 < finished < len(runs):
         flags.append(f"n={finished}/{len(runs)}")
-    return Line(row, runs, _drops(bases, runs) or None, tuple(dict.fromkeys(flags)))
+    compared = () if is_baseline(row) else row.baselines
+    return Line(
+        row,
+        runs,
+        _drops(bases, runs) or None,
+        tuple(dict.fromkeys(flags)),
+        tuple(bases),
+        weak_runs(row.experiments, results, select),
+        weak_bases(row.experiments[: len(compared)], compared, results, select),
+    )
 
 
 def _drops(bases: Sequence[Values | None], runs: Sequence[Values | None]) -> dict[str, Drop]:
@@ -162,6 +176,12 @@ def _failed_rounds(row: Row, results: Path) -> list[str]:
     ]
 
 
+def _made_before(row: Row) -> list[str]:
+    """Return one flag per change since which a run of the row was kept with --stale."""
+    runs = (*row.experiments, *row.baselines)
+    return [note for run in runs if (note := kept_note(run))]
+
+
 def is_baseline(row: Row) -> bool:
     """Return whether a row has no other to compare with: baselines, methods in a table of none."""
     return row.baselines[0].id == row.experiments[0].id
@@ -175,59 +195,3 @@ def has_drop(metric: str) -> bool:
 def attacked(table: Table) -> bool:
     """Return whether some row of the table measures an attack."""
     return any(type(row.experiments[0].task.attack) is not NoAttack for row in table.rows)
-
-
-def frame(table: Table, results: Path) -> pd.DataFrame:
-    """Return one line per row, seed and selection rule: raw values and paired differences."""
-    entries = []
-    for row in table.rows:
-        runs = zip(table.seeds, row.experiments, row.baselines, strict=True)
-        for seed, experiment, baseline in runs:
-            stored = result(experiment, results)
-            for select in RULES if stored else ():
-                values = measured(experiment, results, select) or {}
-                entry = {
-                    **row.label,
-                    "seed": seed,
-                    "selection": select,
-                    "run": experiment.id,
-                    **values,
-                }
-                entry["round"] = stored["selection"][select].get("round")  # type: ignore[index]
-                if not is_baseline(row):
-                    base = measured(baseline, results, select) or {}
-                    shared = [m for m in values if m in base and has_drop(m)]
-                    entry |= {f"{m}_drop": base[m] - values[m] for m in shared}
-                entries.append(entry)
-    return pd.DataFrame(entries)
-
-
-def summary_frame(table: Table, results: Path) -> pd.DataFrame:
-    """Return one line per row and selection rule: mean, std, n, and each drop with its spread."""
-    entries = []
-    for select in RULES:
-        of_rule = lines(table, results, select)
-        metrics = [*ACCURACIES, *(["asr"] if attacked(table) else [])]
-        metrics += [m for line in of_rule for m, values in line.values.items() if values]
-        entries += [_summary(line, select, dict.fromkeys(metrics)) for line in of_rule]
-    return pd.DataFrame(entries)
-
-
-def _summary(line: Line, select: str, metrics: Mapping[str, None]) -> dict[str, Any]:
-    """Return the cells of one row under one selection rule."""
-    finished = sum(run is not None for run in line.runs)
-    entry: dict[str, Any] = {**line.row.label, "selection": select, "n": finished}
-    for metric in metrics:
-        spread = line.spread(metric)
-        entry[metric] = spread.mean if spread else None
-        entry[f"{metric}_std"] = spread.std if spread else None
-        if line.drops and metric in line.drops:
-            drop = line.drops[metric]
-            entry |= {
-                f"{metric}_drop": drop.spread.mean,
-                f"{metric}_drop_std": drop.spread.std,
-                f"{metric}_drop_unpaired_std": drop.unpaired_std,
-                f"{metric}_drop_low95": drop.low,
-                f"{metric}_drop_high95": drop.high,
-            }
-    return entry | {"notes": "; ".join(line.flags)}

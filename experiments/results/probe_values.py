@@ -4,23 +4,37 @@ What a probe returns is written to probe-NAME.json in the run's folder; the numb
 "values" are columns of the table.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from experiments.console import plain
 from experiments.experiment import Experiment
-from experiments.results.finished_runs import optional
+from experiments.results.finished_runs import result
+from experiments.results.probe_reports import (
+    MADE_BY,
+    MEASURED,
+    made_by,
+    measured_model,
+    probe_report,
+)
+from experiments.results.spec_check import check_named
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
+from fedgroup.component_results import checked_plain, described
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import overrides
+from fedgroup.identity import component_path
+from fedgroup.overrides import settings_of
 from fedgroup.probes import NAMES
 from fedgroup.probes.probe import Probe
+from fedgroup.result_file import read_result
 from fedgroup.run_directory import status
 from fedgroup.spec import build, resolve, short_name, to_dict
 from fedgroup.storage import write_json
+from fedgroup.surroundings import component_call, name_of
 
 
 def component(settings: str | dict[str, Any], where: str) -> Probe:
@@ -38,15 +52,27 @@ def probe_file(probe: Probe, run: Path) -> Path:
 
 def measured_by(probe: Probe, run: Path) -> bool:
     """Return whether the run has a report of this probe with these settings."""
-    report = optional(probe_file(probe, run))
-    return report is not None and report.get("settings") == to_dict(probe)
+    report = probe_report(probe_file(probe, run))
+    if report is None or report.get("settings") != to_dict(probe):
+        return False
+    ours = {"use": component_path(probe)}  # what a report of 0.1.0 would say, of a probe of ours
+    return bool(report.get(MADE_BY, ours) == made_by(probe))
 
 
 def measure(probe: Probe, run: Path) -> dict[str, Any]:
     """Apply a probe to a finished run, keep its report beside the run's records and return it."""
     if status(run) != "done":
         raise FedgroupError(f"{run} is not a finished run: run it to its end first")
-    report = {"settings": to_dict(probe), **probe.run(run)}
+    check_named(run)
+    bound = measured_model(run, read_result(run))
+    who = {"settings": to_dict(probe), MADE_BY: made_by(probe), MEASURED: bound}
+    with component_call(probe, "run"):
+        found = probe.run(run)
+    name = name_of(probe, "run")
+    if not isinstance(found, Mapping):
+        raise FedgroupError(f"{name} returned {described(found)}, expected a mapping")
+    checked_plain(name, found, "the report of a probe")
+    report = {**who, **found}
     write_json(probe_file(probe, run), report)
     return report
 
@@ -59,7 +85,7 @@ def missing(table: Table, results: Path) -> list[tuple[Probe, Experiment, str]]:
         (probe, run, label)
         for probe in (component(settings, f"{table.name}, probes") for settings in table.probes)
         for run, label in runs
-        if status(results / run.id) == "done" and not measured_by(probe, results / run.id)
+        if result(run, results) and not measured_by(probe, results / run.id)
     ]
 
 
@@ -81,14 +107,14 @@ def measure_table(table: Table, results: Path, console: Console, threads: int) -
         torch.set_num_threads(threads)
     for number, (probe, run, label) in enumerate(todo, 1):
         name = f"{probe_file(probe, Path()).stem} of {label}"
-        with console.status(f"{name} ({number} of {len(todo)}) ..."):
+        with console.status(plain(f"{name} ({number} of {len(todo)}) ...")):
             try:
                 measure(probe, results / run.id)
             except FedgroupError as error:
                 failed.append(f"{name}: {error}")
                 continue
         if not console.is_terminal:
-            console.print(f"✓ {name} ({number} of {len(todo)})", highlight=False)
+            console.print(plain(f"✓ {name} ({number} of {len(todo)})"), highlight=False)
     return failed
 
 
@@ -100,17 +126,9 @@ def print_probe(name: str, run: Path, assignments: list[str]) -> None:
         run: Directory of a finished run.
         assignments: Settings of the probe, e.g. overlays=20.
     """
-    probe = component({**overrides(assignments), "use": name}, name)
+    probe = component({**settings_of(name, assignments), "use": name}, name)
     report = measure(probe, run)
     console = Console(highlight=False)
     for label, value in report.get("values", {}).items():
-        console.print(f"{label:24} {value:.4g}")
-    console.print(f"Written: {probe_file(probe, run)}", soft_wrap=True)
-
-
-def values(run: Path) -> dict[str, float]:
-    """Return the numbers of all probes that measured a run, by name."""
-    numbers: dict[str, float] = {}
-    for path in sorted(run.glob("probe-*.json")):
-        numbers |= (optional(path) or {}).get("values", {})
-    return numbers
+        console.print(plain(f"{label:24} {value:.4g}"))
+    console.print(plain(f"Written: {probe_file(probe, run)}"), soft_wrap=True)

@@ -1,6 +1,6 @@
 """Rows for a user's own rule or method: one beside each distinct baseline of a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -43,6 +43,8 @@ def extra_rows(rows: Sequence[Row], text: str, kind: Kind) -> list[Row]:
         runs = tuple(Experiment.of(merge(base.to_dict(), over)) for base in row.baselines)
         component = runs[0].federation.aggregator if kind == "rule" else runs[0].method
         label = {**row.label, next(iter(row.label)): component_title(component)}
+        if _is_taken(label, rows, runs[0]):
+            label[next(iter(label))] += f" [{_origin(component)}]"
         by_baseline[baseline] = replace(row, label=label, experiments=runs, audited=True)
     return list(by_baseline.values())
 
@@ -54,6 +56,18 @@ def _refuse_other_kind(row: Row, kind: Kind) -> None:
         )
     if kind == "method" and row.experiments[0].method is None:
         raise FedgroupError("--method adds a centralized method, but this table trains federations")
+
+
+def _is_taken(label: Mapping[str, str], rows: Sequence[Row], run: Experiment) -> bool:
+    """Return whether a row of the table that is another run has this label."""
+    return any(row.label == label and row.experiments[0].id != run.id for row in rows)
+
+
+def _origin(component: Any) -> str:
+    """Return the import path by which two classes of one name are told apart."""
+    if short_name(strategies.NAMES, type(component)) == "flower":
+        return str(component.strategy)
+    return f"{type(component).__module__}:{type(component).__qualname__}"
 
 
 def component_title(component: Any) -> str:

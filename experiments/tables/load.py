@@ -27,18 +27,14 @@ from importlib import resources
 from typing import Any
 
 from experiments.experiment import Experiment
+from experiments.tables.assignments import check_paths, for_row, refuse_lost
 from experiments.tables.extra_rows import extra_rows
+from experiments.tables.file_checks import check_file, check_labels, check_scales
 from experiments.tables.scales import read_scales, scale_chain, scale_for_data
 from experiments.tables.shipped import table_file
 from experiments.tables.table import Row, Table
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.overrides import merge, overrides, read_yaml
-
-KEYS = (
-    *("title", "note", "base", "scales", "scale", "rows", "vary", "columns"),
-    *("probes", "seeds", "paper", "baseline"),
-)
-"""Keys of a table's file."""
+from fedgroup.overrides import leaves, merge, overrides, read_yaml
 
 
 @dataclass(frozen=True)
@@ -90,16 +86,18 @@ def load(
             rows are the same run.
     """
     path = table_file(name)
-    values = _checked_keys(read_yaml(path), path.name)
+    values = read_yaml(path)
+    check_file(values, path.name)
     scales = read_scales(values.get("scales"), path.name)
+    check_scales(values, scales, path.name)
     chosen = scale or scale_for_data(scales, data) or values.get("scale") or ""
     if chosen and chosen not in scales:
         raise unknown(f"scale of {name}", chosen, scales)
     chain = scale_chain(chosen, scales, path.name)
     layers = _layers(values.get("base"), {link: scales[link] for link in chain}, data, own)
-    over = overrides(assignments)
+    over = _overrides(assignments, data, own, bool(rules or methods))
     base, origin = _merged(layers, over)
-    used = tuple(seeds if seeds is not None else values.get("seeds") or [0])
+    used = tuple(seeds if seeds is not None else values.get("seeds", [0]))
     shared = _Settings(base, over, chain, used, values.get("baseline") or {}, path.name)
     rows = _rows(values, chosen, data, shared)
     added = [row for rule in rules for row in extra_rows(rows, rule, "rule")]
@@ -119,12 +117,16 @@ def load(
     )
 
 
-def _checked_keys(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return the values of a table's file; refuse a key that is not in KEYS."""
-    for key in values:
-        if key not in KEYS:
-            raise unknown(f"key in {where}", key, KEYS)
-    return values
+def _overrides(
+    assignments: Sequence[str],
+    data: Mapping[str, Any] | None,
+    own: Mapping[str, Any] | None,
+    added: bool,
+) -> dict[str, Any]:
+    """Return the values of `--set` as one mapping; refuse what another option overwrites."""
+    over = overrides(assignments)
+    check_paths(over, merge({"task": {"data": data}} if data else {}, own or {}), added)
+    return over
 
 
 def _layers(
@@ -151,8 +153,8 @@ def _merged(
     origin: dict[str, str] = {}
     for layer, settings in layers.items():
         base = merge(base, settings)
-        origin |= dict.fromkeys(_paths(settings), layer)
-    return base, origin | dict.fromkeys(_paths(over), "--set")
+        origin |= dict.fromkeys(dict(leaves(settings)), layer)
+    return base, origin | dict.fromkeys(dict(leaves(over)), "--set")
 
 
 def _rows(
@@ -160,9 +162,12 @@ def _rows(
 ) -> tuple[Row, ...]:
     """Return the rows of the file that exist at this scale; refuse none, and two that are equal."""
     entries = _variants(values.get("rows") or [], values.get("vary") or [])
-    rows = tuple(_row(entry, shared) for entry in entries if _exists(entry, scale, data))
-    if not rows:
+    entries = [entry for entry in entries if _exists(entry, scale, data)]
+    if not entries:
         raise FedgroupError(f"{shared.where} has no rows")
+    rows = tuple(_row(entry, shared) for entry in entries)
+    check_labels([row.label for row in rows], shared.where)
+    refuse_lost(shared.over, [_under(entry, shared) for entry in entries], shared.where)
     _refuse_equal_rows(rows, shared.where)
     return rows
 
@@ -177,11 +182,9 @@ def _exists(entry: Mapping[str, Any], scale: str, data: Mapping[str, Any] | None
 
 
 def _row(entry: Mapping[str, Any], shared: _Settings) -> Row:
-    """Return a row of the file as runs: base < its set < its scales < its variant < overrides."""
-    settings = merge(shared.base, entry.get("set") or {})
-    for link in shared.scales:
-        settings = merge(settings, (entry.get("scales") or {}).get(link) or {})
-    settings = merge(merge(settings, entry.get("variant") or {}), shared.over)
+    """Return a row of the file as runs, one per seed."""
+    settings = _under(entry, shared)
+    settings = merge(settings, for_row(shared.over, settings))
     label = {str(key): str(value) for key, value in (entry.get("label") or {}).items()}
     try:
         runs = tuple(
@@ -190,6 +193,14 @@ def _row(entry: Mapping[str, Any], shared: _Settings) -> Row:
     except FedgroupError as error:
         raise FedgroupError(f"{shared.where}, row {' '.join(label.values())}: {error}") from error
     return Row(label, runs, tuple(_baseline(run, shared.baseline) for run in runs))
+
+
+def _under(entry: Mapping[str, Any], shared: _Settings) -> dict[str, Any]:
+    """Return a row's settings under the overrides: base < its set < its scales < its variant."""
+    settings = merge(shared.base, entry.get("set") or {})
+    for link in shared.scales:
+        settings = merge(settings, (entry.get("scales") or {}).get(link) or {})
+    return merge(settings, entry.get("variant") or {})
 
 
 def _baseline(run: Experiment, entry: Mapping[str, Any]) -> Experiment:
@@ -227,13 +238,6 @@ def _refuse_equal_rows(rows: Sequence[Row], name: str) -> None:
                 f"{name}: rows {one} and {two} are the same run under these settings; to compare a "
                 f"rule of your own, add it as a row: --rule my_pkg.mod:MyRule"
             )
-
-
-def _paths(settings: Any, where: str = "") -> list[str]:
-    """Return the dotted paths of all settings in a nested mapping."""
-    if not isinstance(settings, Mapping) or not settings:
-        return [where] if where else []
-    return [p for k, v in settings.items() for p in _paths(v, f"{where}.{k}" if where else str(k))]
 
 
 def _paper(name: str | None, label: Mapping[str, str]) -> dict[tuple[str, ...], dict[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.experiment import Experiment
+from fedgroup.names import check_text
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Row:
     """What each experiment is compared with; itself where it is a baseline."""
     audited: bool = False
     """True for a component of the user: the report begins with a verdict on it."""
+
+    def __post_init__(self) -> None:
+        for column, value in self.label.items():
+            check_text(column, "the label column")
+            check_text(value, f"the label {column}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class Table:
     """What the baselines are called."""
     origin: dict[str, str]
     """Which layer each setting that is not a default came from (dotted path -> layer)."""
+
+    def __post_init__(self) -> None:
+        for part in ("name", "title", "note", "against"):
+            check_text(getattr(self, part), f"the {part} of table")
 
     def experiments(self) -> list[Experiment]:
         """Return the distinct experiments in row order; one that rows share appears once."""

@@ -2,7 +2,8 @@
 
 An attack changes the training split alone; validation and test stay clean. Its success is a ratio
 of counts: the samples on which the attacker wins (`correct`) over the samples that count (`total`),
-per group; where the total is 0 there is no rate.
+per group; where the total is 0 there is no rate. An attack with a target class wins where that
+class is predicted, not wherever the prediction is wrong: with three or more classes these differ.
 """
 
 import hashlib
@@ -131,12 +132,13 @@ def insert(
         The training set with the poisons, which are marked in `poison`.
 
     Raises:
-        FedgroupError: The set already holds poisons, a base is to be replaced twice, or the images
-            have another dtype or shape.
+        FedgroupError: The set already holds poisons, a label is no class, a base is to be replaced
+            twice, or the images have another dtype or shape.
     """
     bases = np.asarray(bases, np.int64)
     n = len(bases)
     refuse_poisoned(train)
+    labels = _labels(train, y, n)
     if how == "replace" and len(np.unique(bases)) < n:
         raise FedgroupError(
             "a base is drawn twice and cannot be replaced twice: use insert: append"
@@ -149,7 +151,6 @@ def insert(
         )
     extra = None if images is None else images.to(train.bank.device)
     rows = train.row[bases] if extra is None else len(train.bank) + np.arange(n, dtype=np.int64)
-    labels = np.broadcast_to(np.asarray(y, np.int64), (n,))
     if how == "replace":
         row, label, poison = train.row.copy(), train.y.copy(), train.poison.copy()
         row[bases], label[bases], poison[bases] = rows, labels, True
@@ -164,6 +165,18 @@ def insert(
         index=np.concatenate([train.index, first + np.arange(n, dtype=np.int64)]),
         extra=extra,
     )
+
+
+def _labels(train: GroupedDataset, y: int | Ints, n: int) -> Ints:
+    """Return the labels of n poisons, (n,); refuse one that is no class of the data."""
+    labels = np.broadcast_to(np.asarray(y, np.int64), (n,))
+    last = len(train.info.classes) - 1
+    if n and not 0 <= labels.min() <= labels.max() <= last:
+        raise FedgroupError(
+            f"{train.info.name}: poisons get labels {labels.min()}..{labels.max()}, the classes "
+            f"are 0..{last}: `1 - y` is a class where there are two, not where there are more"
+        )
+    return labels
 
 
 def manifest(

@@ -1,8 +1,8 @@
 """Base samples: from which clean samples poisons are made, with which label; for all attacks.
 
-The attacker's class y_bad is the class of LRG-1; y_src is the class that is attacked (the other
-one). Bases of the backdoor and the subpopulation attack come from HRG and y_src (paper, section
-2.2).
+The attacker's class y_bad is the class of LRG-1; y_src is the class that is attacked: of two
+classes the other one, of more the most frequent other one of HRG. Bases of the backdoor and the
+subpopulation attack come from HRG and y_src (paper, section 2.2).
 """
 
 import math

@@ -28,6 +28,9 @@ class Subpopulation:
     poison is (x, y_bad), y_bad the class of LRG-1.
 
         ASR = error on T of this run - error on T of the clean run of the same seed
+
+    The error is the share of any wrong class, with two classes or more: the attack costs T its
+    accuracy, whatever it is taken for.
     """
 
     fraction: float = 0.02

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from fedgroup.checks.runner import Answer, answers, frozen_settings
+from fedgroup.checks.runner import Answer, answers, frozen_settings, surroundings_kept
 from fedgroup.dataset import Dataset, GroupedDataset, Splits
 
 SAMPLES = 64
@@ -137,6 +137,11 @@ def normalisation(data: Dataset) -> None:
     assert all(0 < value <= 1 for value in info.std), f"std {info.std}: must lie in (0, 1]"
 
 
+def surroundings_stay(data: Dataset) -> None:
+    """Require that it leaves the process as it is: threads, handlers, random streams, folder."""
+    surroundings_kept(data, lambda used: used.load())
+
+
 CHECKS: tuple[Callable[[Dataset], None], ...] = (
     frozen_settings,
     three_splits,
@@ -146,6 +151,7 @@ CHECKS: tuple[Callable[[Dataset], None], ...] = (
     identity,
     loads_repeat,
     normalisation,
+    surroundings_stay,
 )
 
 

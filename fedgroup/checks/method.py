@@ -8,14 +8,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.runner import (
+    Answer,
+    answers,
+    frozen_settings,
+    nonsense_refused,
+    surroundings_kept,
+)
 from fedgroup.checks.toy_data import (
     ContractData,
     TinyModel,
@@ -28,6 +33,7 @@ from fedgroup.dataset import Bools
 from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.method import TrainingMethod, evaluation_interval
 from fedgroup.run_directory import Run, open_run, read_lines
+from fedgroup.settings_cache import cached_by_settings
 from fedgroup.storage import read_arrays
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig
@@ -114,7 +120,7 @@ def _temporary_folder() -> Iterator[Path]:
                 os.environ["FEDGROUP_CACHE"] = before
 
 
-@lru_cache(maxsize=4)
+@cached_by_settings(maxsize=4)
 def _remembered(method: TrainingMethod, settings: Task) -> _Outcome:
     """Return what _outcome_of does, without another run where there was an equal one."""
     return _outcome_of(method, settings)
@@ -201,6 +207,11 @@ def _differs(one: _Outcome, two: _Outcome) -> str | None:
     return None if equal else "selections"
 
 
+def surroundings_stay(method: TrainingMethod) -> None:
+    """Require that it leaves the process as it is: threads, handlers, random streams, folder."""
+    surroundings_kept(method, lambda used: _outcome_of(used, task()))
+
+
 CHECKS: tuple[Callable[[TrainingMethod], None], ...] = (
     frozen_settings,
     one_final_model,
@@ -210,6 +221,7 @@ CHECKS: tuple[Callable[[TrainingMethod], None], ...] = (
     test_is_not_touched,
     marks_find_nothing,
     settings_are_checked,
+    surroundings_stay,
 )
 
 

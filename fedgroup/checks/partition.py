@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.runner import (
+    Answer,
+    answers,
+    frozen_settings,
+    nonsense_refused,
+    surroundings_kept,
+)
 from fedgroup.checks.toy_data import ContractData, contents, first_difference, read_only
 from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
@@ -78,6 +84,11 @@ def settings_are_checked(partition: Partition) -> None:
     nonsense_refused(partition, lambda changed: changed.assign(_train(), 0))
 
 
+def surroundings_stay(partition: Partition) -> None:
+    """Require that it leaves the process as it is: threads, handlers, random streams, folder."""
+    surroundings_kept(partition, lambda used: used.assign(_train(), 0))
+
+
 CHECKS: tuple[Callable[[Partition], None], ...] = (
     frozen_settings,
     disjoint_positions,
@@ -85,6 +96,7 @@ CHECKS: tuple[Callable[[Partition], None], ...] = (
     inputs_untouched,
     empty_shards_named,
     settings_are_checked,
+    surroundings_stay,
 )
 
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeVar
 
+from fedgroup.seeding import changed_streams, global_state, restore_global_state
+from fedgroup.surroundings import Surroundings, kept
+
 C = TypeVar("C")
 """A component of one family."""
 
@@ -37,7 +40,8 @@ def answers(component: C, checks: Sequence[Callable[[C], None]]) -> Iterator[Ans
     for check in checks:
         question = (check.__doc__ or "").strip().split("\n")[0]
         try:
-            check(component)
+            with kept(type(component).__name__):  # no check sees what another one changed
+                check(component)
         except AssertionError as error:
             yield Answer(check.__name__, question, str(error))
         except Exception as error:  # an outsider's component may raise anything
@@ -54,12 +58,6 @@ def frozen_settings(component: object) -> None:
         f"{name} is not a dataclass: decorate it with @dataclass(frozen=True)"
     )
     assert params.frozen, f"the fields of {name} can be set: use @dataclass(frozen=True)"
-    try:
-        hash(component)
-    except TypeError as error:
-        raise AssertionError(
-            f"it has no hash ({error}): use tuples and numbers as settings"
-        ) from None
 
 
 def nonsense_refused(component: C, use: Callable[[C], object]) -> None:
@@ -79,3 +77,31 @@ def nonsense_refused(component: C, use: Callable[[C], object]) -> None:
             f"{field.name}: nan was taken: refuse it in __post_init__ with a FedgroupError and its "
             f"limits"
         )
+
+
+def surroundings_kept(component: C, use: Callable[[C], object], streams: bool = True) -> None:
+    """Require that a component leaves the process as it was: see fedgroup/surroundings.py.
+
+    Args:
+        component: The component.
+        use: Does with it what a run would do.
+        streams: Whether the global random streams must stay where they were, too.
+
+    Raises:
+        AssertionError: It changes something; a run would put it back.
+    """
+    name = type(component).__name__
+    with kept(name):  # what it imports at its first call may set up the process
+        use(component)
+    before, stood = Surroundings(), global_state()
+    try:
+        use(component)
+        drawn = changed_streams(stood)
+    finally:
+        restore_global_state(stood)
+        changed = before.restore(name)
+    assert not changed, f"it changes {' and '.join(changed)}: leave that as it is"
+    assert not (streams and drawn), (
+        f"it draws from or seeds the global random stream of {' and '.join(drawn)}: draw from the "
+        f"generator it is given, or from fedgroup.seeding.rng(seed, ...)"
+    )

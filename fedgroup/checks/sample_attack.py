@@ -5,8 +5,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from fedgroup.attacks.attack import Attack, Predict
-from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
-from fedgroup.checks.toy_data import ContractData, contents, first_difference, read_only
+from fedgroup.checks.runner import (
+    Answer,
+    answers,
+    frozen_settings,
+    nonsense_refused,
+    surroundings_kept,
+)
+from fedgroup.checks.toy_data import (
+    ContractData,
+    ThreeClasses,
+    contents,
+    first_difference,
+    read_only,
+)
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
@@ -79,6 +91,25 @@ def identity_is_kept(attack: Attack) -> None:
     assert str(images.dtype) == "torch.uint8", f"pictures are {images.dtype}, expected torch.uint8"
 
 
+def more_classes(attack: Attack) -> None:
+    """Require poisons of an existing class and whole counts of three classes, or one refusal."""
+    clean = read_only(ThreeClasses().load())
+    try:
+        poisoned = _poisoned(attack, clean)
+        wins = [_success(attack, poisoned, predict) for predict in (_zeros, _ones, _labels)]
+    except FedgroupError as error:
+        assert "1 - y" not in str(error), str(error)
+        return
+    labels = poisoned.train.y
+    assert labels.min() >= 0 and labels.max() < 3, (
+        f"labels {labels.min()}..{labels.max()} of three classes: of these `1 - y` is none; "
+        f"use (y + 1) % len(info.classes), or refuse more than two classes"
+    )
+    assert all(len(each.total) == 6 for each in wins), (
+        "success() must count every group of the data it is given, here 6 of three classes"
+    )
+
+
 def seeds_repeat(attack: Attack) -> None:
     """Require that equal generators give equal poisons and equal counts."""
     clean = _clean()
@@ -144,15 +175,26 @@ def _labels(view: GroupedDataset) -> Ints:
     return view.y.copy()
 
 
+def surroundings_stay(attack: Attack) -> None:
+    """Require that it leaves the process as it is: threads, handlers, random streams, folder."""
+
+    def use(attack: Attack) -> None:
+        _success(attack, _poisoned(attack, _clean()), _zeros)
+
+    surroundings_kept(attack, use)
+
+
 CHECKS: tuple[Callable[[Attack], None], ...] = (
     frozen_settings,
     training_part_only,
     poisons_are_marked,
     identity_is_kept,
+    more_classes,
     seeds_repeat,
     success_is_counted,
     poisoned_data_refused,
     settings_are_checked,
+    surroundings_stay,
 )
 
 

@@ -30,6 +30,33 @@ INFO = GroupInfo(
 )
 
 
+MORE = GroupInfo(
+    name="contract, three classes",
+    classes=("a", "b", "c"),
+    groups=("a0", "a1", "b0", "b1", "c0", "c1"),
+    tiers={"LRG-1": (2,), "LRG-2": (1,), "HRG": (0, 3, 4, 5)},
+    mean=(0.5, 0.5, 0.5),
+    std=(0.25, 0.25, 0.25),
+    train_counts=(350, 30, 20, 100, 60, 40),
+)
+"""What the data of three classes are called."""
+
+
+@dataclass(frozen=True)
+class ThreeClasses:
+    """Small pictures of three classes, the first of them the largest."""
+
+    def load(self) -> Splits:
+        """Make the three splits."""
+        parts = []
+        for name, few in zip(Splits._fields, (MORE.train_counts, (5,) * 6, (9,) * 6), strict=True):
+            generator = rng(0, "contract", "three classes", name)
+            group = generator.permutation(np.repeat(np.arange(6), few))
+            bank = pictures(group, 16, generator)
+            parts.append(GroupedDataset.clean(bank, np.arange(len(group)), group // 2, group, MORE))
+        return Splits(*parts)
+
+
 @dataclass(frozen=True)
 class ContractData:
     """Pictures of 32 x 32 pixels whose brightness follows y and whose redness follows a."""
@@ -71,7 +98,7 @@ def pictures(group: Ints, side: int, generator: np.random.Generator) -> torch.Te
 
 @dataclass(frozen=True)
 class WrongLabels:
-    """Every tenth sample has the other label; which of them are marked as poison is a setting."""
+    """Every tenth sample has the next label; which of them are marked as poison is a setting."""
 
     paired: ClassVar[bool] = False
     reference: ClassVar[bool] = False
@@ -80,12 +107,12 @@ class WrongLabels:
     """Mark as many other samples instead of those with wrong labels."""
 
     def poison(self, splits: Splits, rng: np.random.Generator) -> Splits:
-        """Turn labels round and mark samples."""
+        """Move labels to the next class and mark samples."""
         train = splits.train
         wrong: Bools = np.arange(len(train)) % 10 == 0
         marked = np.roll(wrong, 5) if self.unmarked else wrong
         return splits._replace(
-            train=replace(train, y=np.where(wrong, 1 - train.y, train.y), poison=marked)
+            train=replace(train, y=(train.y + wrong) % len(train.info.classes), poison=marked)
         )
 
     def success(self, predict: object, splits: Splits, rng: np.random.Generator) -> Counts:

@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from fedgroup.attacks.updates.update_attack import State, UpdateAttack, Vector
-from fedgroup.checks.runner import Answer, answers, frozen_settings, nonsense_refused
+from fedgroup.checks.runner import (
+    Answer,
+    answers,
+    frozen_settings,
+    nonsense_refused,
+    surroundings_kept,
+)
+from fedgroup.component_results import checked_state
 from fedgroup.seeding import rng
 
 SIZE = 500
@@ -52,6 +59,7 @@ def shape_and_dtype(attack: UpdateAttack) -> None:
             name for name, value in each.items() if not isinstance(value, np.ndarray | np.generic)
         ]
         assert not wrong, f"state {', '.join(wrong)} is no array: give named numpy arrays"
+        checked_state("the attack", each)
 
 
 def inputs_untouched(attack: UpdateAttack) -> None:
@@ -114,6 +122,11 @@ def settings_are_checked(attack: UpdateAttack) -> None:
     nonsense_refused(attack, lambda changed: _forge(changed, changed.init(SIZE)))
 
 
+def surroundings_stay(attack: UpdateAttack) -> None:
+    """Require that it leaves the process as it is: threads, handlers, random streams, folder."""
+    surroundings_kept(attack, lambda used: _forge(used, used.init(SIZE)))
+
+
 CHECKS: tuple[Callable[[UpdateAttack], None], ...] = (
     frozen_settings,
     shape_and_dtype,
@@ -122,6 +135,7 @@ CHECKS: tuple[Callable[[UpdateAttack], None], ...] = (
     explicit_state,
     no_attackers,
     settings_are_checked,
+    surroundings_stay,
 )
 
 

@@ -6,14 +6,22 @@ The group counts are the checksum of the metadata files, which come in several d
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from fedgroup.data.celeba_files import DIALECTS, Table, is_celeba
-from fedgroup.data.decoding import crop_and_resize, place_hash
+from fedgroup.data.decoding import crop_and_resize
 from fedgroup.data.image_bank import Progress, no_progress
-from fedgroup.data.listing import Listing, check_size, load_bank, places, subfolders
-from fedgroup.data.metadata import check_counts, counts, file_hash, unique
+from fedgroup.data.listing import (
+    DECODER_VERSION,
+    Listing,
+    check_size,
+    load_bank,
+    places,
+    subfolders,
+)
+from fedgroup.data.metadata import check_counts, counts
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
@@ -39,6 +47,9 @@ IMAGES = ("img_align_celeba/img_align_celeba", "img_align_celeba")
 class CelebA:
     """Faces, blond or not, by gender: 162,770 for training; official files needed."""
 
+    place_settings: ClassVar[tuple[str, ...]] = ("root",)
+    picture_version: ClassVar[int] = DECODER_VERSION
+
     root: str = ""
     """Folder of the files, or its parent; default: $FEDGROUP_DATA, ./data, the cache."""
     size: int = 224
@@ -60,15 +71,13 @@ class CelebA:
         """Read and check the metadata; open no picture."""
         folder, dialect, read, files = self._find()
         names, y, a, split = read(folder)
-        unique(names, "image", files[0])
         group = 2 * y + a
         check_counts("celeba", counts(group, split, 4), COUNTS, {}, self.allow_variant)
         images = next(
             (folder / sub for sub in IMAGES if (folder / sub).is_dir()), folder / IMAGES[-1]
         )
         paths = [images / name for name in names]
-        key = f"{file_hash(*files)}-{place_hash(folder)}"
-        whole = Listing(paths, y, group, split, f"{dialect} in {folder}", key)
+        whole = Listing(paths, y, group, split, f"{dialect} in {folder}", files)
         return whole.take(self._kept(split))
 
     def load(self, progress: Progress = no_progress) -> Splits:
@@ -78,9 +87,9 @@ class CelebA:
             self.listing(), INFO, self.size, crop_and_resize(178, self.size), tag, progress
         )
 
-    def metadata_files(self) -> list[Path]:
-        """Return the files that list the samples."""
-        return self._find()[3]
+    def files(self) -> list[Path]:
+        """Return the metadata and every picture that is kept."""
+        return self.listing().files()
 
     def _kept(self, split: Ints) -> Ints:
         """Return the positions kept: floor(fraction * n) training samples, and all others."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fedgroup.data.metadata import Columns, integers, need, splits, unique
+from fedgroup.data.metadata import integers, need, splits, unique
+from fedgroup.data.metadata_text import Columns, first_line, read_text
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 
@@ -23,21 +24,13 @@ def is_celeba(path: Path) -> bool:
     """Return whether a file is CelebA's: other data sets have a metadata.csv too."""
     if path.name != "metadata.csv":
         return True
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return "Blond_Hair" in file.readline()
+    return "Blond_Hair" in first_line(path)
 
 
 def _binary(columns: Columns, name: str, path: Path) -> Ints:
     """Return an attribute as 0 or 1; -1 on disk means 0."""
     ones: Ints = (integers(columns, name, (-1, 0, 1), path) == 1).astype(np.int64)
     return ones
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FedgroupError(f"cannot read {path} ({error})") from error
 
 
 def _pick(
@@ -49,7 +42,9 @@ def _pick(
     path: Path,
 ) -> Columns:
     """Return the columns `names` of the rows lines[at:]; all 40 attributes would fill 700 MB."""
-    picked: Columns = {name: [] for name in head}
+    if len(set(head)) < len(head):
+        raise FedgroupError(f"{path}, line {at or 1}: two columns have one name: remove one")
+    picked = Columns({name: [] for name in head}, [])
     need(picked, names, path)
     place = [(name, head.index(name)) for name in names]
     for number, line in enumerate(lines[at:], at + 1):
@@ -58,6 +53,7 @@ def _pick(
         row = line.split(sep)
         if len(row) != len(head):
             raise FedgroupError(f"{path}, line {number}: {len(row)} values for {len(head)} columns")
+        picked.lines.append(number)
         for name, i in place:
             picked[name].append(row[i].strip())
     return picked
@@ -65,7 +61,7 @@ def _pick(
 
 def _csv_columns(path: Path, names: Sequence[str]) -> Columns:
     """Return columns of a comma- or space-separated file with a header line."""
-    lines = _lines(path)
+    lines = read_text(path).split("\n")
     if not lines or not lines[0].strip():
         raise FedgroupError(f"{path} is empty or starts with an empty line")
     sep = "," if "," in lines[0] else None
@@ -76,7 +72,7 @@ def _csv_columns(path: Path, names: Sequence[str]) -> Columns:
 def _official(folder: Path) -> Table:
     """Read the original text files: a count, the attributes' names, rows; splits without header."""
     path, where = folder / "list_attr_celeba.txt", folder / "list_eval_partition.txt"
-    lines = _lines(path)
+    lines = read_text(path).split("\n")
     if len(lines) < 3 or not re.fullmatch("[0-9]+", lines[0].strip()):
         raise FedgroupError(
             f"{path} does not start with the number of images: is it the original file?"
@@ -87,7 +83,9 @@ def _official(folder: Path) -> Table:
         raise FedgroupError(
             f"{path} announces {lines[0].strip()} images but lists {listed}: truncated?"
         )
-    return _joined(columns, path, _pick(_lines(where), 0, PARTS, None, PARTS, where), where)
+    return _joined(
+        columns, path, _pick(read_text(where).split("\n"), 0, PARTS, None, PARTS, where), where
+    )
 
 
 def _csv(folder: Path) -> Table:
@@ -98,7 +96,8 @@ def _csv(folder: Path) -> Table:
 
 def _joined(columns: Columns, path: Path, parts: Columns, where: Path) -> Table:
     """Join attributes and splits on the image name."""
-    unique(parts["image_id"], "image", where)
+    unique(columns, "image_id", path)
+    unique(parts, "image_id", where)
     code = dict(zip(parts["image_id"], splits(parts, "partition", where), strict=True))
     missing = [name for name in columns["image_id"] if name not in code]
     if missing:
@@ -118,6 +117,7 @@ def _merged(folder: Path) -> Table:
     """Read JTT's metadata.csv: all attributes and the split in one file."""
     path = folder / "metadata.csv"
     columns = _csv_columns(path, (*ATTRIBUTES, "split"))
+    unique(columns, "image_id", path)
     return (
         columns["image_id"],
         _binary(columns, "Blond_Hair", path),
@@ -130,9 +130,10 @@ def _short(folder: Path) -> Table:
     """Read SubpopBench's metadata_celeba.csv: id, filename, split, y, a."""
     path = folder / "metadata_celeba.csv"
     columns = _csv_columns(path, ("filename", "split", "y", "a"))
-    names = [Path(name).name for name in columns["filename"]]
+    columns["filename"] = [Path(name).name for name in columns["filename"]]
+    unique(columns, "filename", path)
     return (
-        names,
+        columns["filename"],
         _binary(columns, "y", path),
         _binary(columns, "a", path),
         splits(columns, "split", path),

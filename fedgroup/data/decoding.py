@@ -1,6 +1,5 @@
 """Decode picture files exactly as the official code does, in parallel and in order."""
 
-import hashlib
 import os
 import struct
 import zlib
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fedgroup.data.picture_modes import upright_rgb
 from fedgroup.device import cores
 from fedgroup.errors import FedgroupError
 
@@ -56,22 +56,20 @@ def centre_crop(image: Image.Image, size: int) -> Image.Image:
 
 
 def decode(path: Path, transform: Transform) -> NDArray[np.uint8]:
-    """Read one picture as RGB and transform it, (H, W, 3) uint8.
+    """Read one picture as upright RGB and transform it, (H, W, 3) uint8.
 
     Raises:
-        FedgroupError: The picture is missing, damaged, too large or of more than 8 bits.
+        FedgroupError: The picture is missing, damaged, too large or of more than 16 bits.
     """
     try:
         with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):  # PIL would clip these to white
-                raise FedgroupError(
-                    f"image {path} has more than 8 bits ({image.mode}): convert it to 8 bits"
-                )
-            return np.asarray(transform(image.convert("RGB")), np.uint8)
+            return np.asarray(transform(upright_rgb(image, path)), np.uint8)
     except FedgroupError:
         raise
     except Image.DecompressionBombError as error:
-        raise FedgroupError(f"image {path} is too large to decode ({error}): shrink it") from error
+        raise FedgroupError(
+            f"image {path} is too large to decode ({' '.join(str(error).split())}): shrink it"
+        ) from error
     except FileNotFoundError as error:
         raise FedgroupError(
             f"image {path} is missing: restore it, or fetch the data set again"
@@ -119,11 +117,6 @@ def decode_all(paths: Sequence[Path], transform: Transform) -> Iterator[NDArray[
             f"{len(bad)} of {len(paths)} images cannot be used, e.g. {few}: restore them, or fetch "
             f"the data set again (the first one: {bad[0][1]})"
         ) from bad[0][1]
-
-
-def place_hash(folder: Path) -> str:
-    """Return 6 hex digits of where pictures lie: other pictures are another bank."""
-    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
 
 
 def require_files(paths: Sequence[Path], name: str) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from fedgroup.data.image_bank import Progress, no_progress
 from fedgroup.errors import FedgroupError
+from fedgroup.sharing import share
+from fedgroup.storage import exclusive
 
 BLOCK = 1 << 18
 TIMEOUT = 30.0
@@ -34,8 +36,14 @@ def fetch(url: str, target: Path, progress: Progress = no_progress, md5: str | N
     """
     if target.exists():
         return target
+    with exclusive(target, "choose another folder with --root, or set FEDGROUP_CACHE"):
+        if not target.exists():  # another process has fetched it meanwhile
+            _fetch_alone(url, target, progress, md5)
+    return target
+
+
+def _fetch_alone(url: str, target: Path, progress: Progress, md5: str | None) -> None:
     part = target.with_name(target.name + ".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         _transfer(url, part, target.name, progress)
     except urllib.error.HTTPError as error:
@@ -52,8 +60,8 @@ def fetch(url: str, target: Path, progress: Progress = no_progress, md5: str | N
             raise FedgroupError(
                 f"{url} gave a file with md5 {actual}, expected {md5}: it was removed, try again"
             )
+    share(part)
     part.replace(target)
-    return target
 
 
 def _transfer(url: str, part: Path, name: str, progress: Progress) -> None:

@@ -8,6 +8,8 @@ room to fall.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgroup.data.drawn_scenes import backgrounds, chance, colour, finish, uniform
-from fedgroup.data.fashion_files import content_hash, find, read_garments
+from fedgroup.data.fashion_files import content_hash, files_in, find, read_garments
 from fedgroup.data.image_bank import has_bank, read_bank, write_bank
 from fedgroup.data.synthbirds import CHUNK, SIZES, group_columns
 from fedgroup.dataset import GroupInfo, Ints, Splits
@@ -41,6 +43,9 @@ GENERATOR_VERSION = 1
 class Fashion:
     """Real Fashion-MNIST garments painted on land and water scenes."""
 
+    place_settings: ClassVar[tuple[str, ...]] = ("root",)
+    picture_version: ClassVar[int] = GENERATOR_VERSION
+
     root: str = ""
     """Folder of the four idx files (.gz or not), or torchvision's root; default: the usual
     places."""
@@ -56,6 +61,10 @@ class Fashion:
             )
         if self.seed < 0:
             raise FedgroupError(f"the data seed must be at least 0, got {self.seed}")
+
+    def files(self) -> list[Path]:
+        """Return the four files of the garments."""
+        return files_in(find(self.root))
 
     def load(self) -> Splits:
         """Map the bank, painting it first where it is not cached."""

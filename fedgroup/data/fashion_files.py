@@ -53,11 +53,15 @@ def _file(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Return those of the four files that a folder holds."""
+    return [path for name in FILES if (path := _file(folder, name))]
+
+
 def content_hash(folder: Path) -> str:
     """Return the hash of the four files: equal ones anywhere share a bank, changed ones do not."""
-    paths = [path for name in FILES if (path := _file(folder, name))]
     try:
-        return file_hash(*paths)
+        return file_hash(*files_in(folder))
     except OSError as error:
         raise FedgroupError(
             f"the files in {folder} cannot be read ({error}): check their rights"

@@ -2,31 +2,37 @@
 
 Classes and attribute values are whole numbers or words (sorted, they become ids). The smallest
 group of the training split is LRG-1; other groups below a tenth of that split are LRG-2; the rest
-is HRG. The bank is kept by metadata and place: after exchanging pictures under the same names,
-delete it.
+is HRG.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
-
-from fedgroup.data.decoding import place_hash, squash
+from fedgroup.data.decoding import squash
 from fedgroup.data.image_bank import Progress, no_progress
-from fedgroup.data.listing import Listing, check_size, load_bank
-from fedgroup.data.metadata import counts, file_hash, need, read_csv, splits, unique
-from fedgroup.dataset import GroupInfo, Ints, Splits
+from fedgroup.data.label_column import label_ids
+from fedgroup.data.listing import DECODER_VERSION, Listing, check_size, load_bank
+from fedgroup.data.metadata import counts, need, splits, unique
+from fedgroup.data.metadata_text import read_csv, warn_once
+from fedgroup.dataset import GroupInfo, Splits
 from fedgroup.errors import FedgroupError
 
 SMALL = 0.1
 """Groups below this share of the training split are under-represented."""
+MOST_GROUPS = 10_000
+"""More pairs of labels than this are a mistake."""
 
 
 @dataclass(frozen=True)
 class Folder:
     """Your own pictures: a folder with images/ and metadata.csv (file, y, a, split)."""
+
+    place_settings: ClassVar[tuple[str, ...]] = ("root",)
+    picture_version: ClassVar[int] = DECODER_VERSION
 
     root: str = ""
     """The folder."""
@@ -52,10 +58,15 @@ class Folder:
         path = root / "metadata.csv"
         columns = read_csv(path)
         need(columns, ("file", "y", "a", "split"), path)
-        unique(columns["file"], "file", path)
-        y, classes = _ids(columns["y"], "y", path)
-        a, values = _ids(columns["a"], "a", path)
+        unique(columns, "file", path)
+        y, classes = label_ids(columns, "y", path)
+        a, values = label_ids(columns, "a", path)
         split = splits(columns, "split", path)
+        if len(classes) * len(values) > MOST_GROUPS:
+            raise FedgroupError(
+                f"{path} has {len(classes)} labels y and {len(values)} labels a, at most "
+                f"{MOST_GROUPS} groups are possible: is one of them a measured number?"
+            )
         group = y * len(values) + a
         names = tuple(f"{c}, {v}" for c in classes for v in values)
         sizes = counts(group, split, len(names))
@@ -65,15 +76,19 @@ class Folder:
                 f"{path} has a single class y = {classes[0]}: two or more are needed"
             )
         paths = [root / "images" / name for name in columns["file"]]
-        key = f"{file_hash(path)}-{place_hash(root)}"
-        listing = Listing(paths, y, group, split, "metadata.csv", key)
+        listing = Listing(paths, y, group, split, "metadata.csv", [path])
         name = self.name or root.resolve().name or "folder"
         info = GroupInfo(name=name, classes=classes, groups=names, tiers=tiers(sizes["train"]))
         return listing, info
 
+    def files(self) -> list[Path]:
+        """Return the metadata and every picture that it lists."""
+        return self.listing()[0].files()
+
     def load(self, progress: Progress = no_progress) -> Splits:
         """Map the bank, decoding it first where it is not cached."""
         listing, info = self.listing()
+        _compare_with_disk(Path(self.root).expanduser())
         return load_bank(listing, info, self.size, squash(self.size), "folder", progress)
 
 
@@ -92,19 +107,41 @@ def _check_groups(sizes: Mapping[str, tuple[int, ...]], names: Sequence[str], pa
             f"{path}: no training rows of group {'; '.join(unseen[:3])}, which val or test holds: "
             f"add some to split train, or leave the group out"
         )
+    absent = [
+        f"no {part} rows of {names[g]}"
+        for part in ("val", "test")
+        for g, n in enumerate(sizes["train"])
+        if n and not sizes[part][g]
+    ]
+    if absent:
+        more = f" and {len(absent) - 6} more" if len(absent) > 6 else ""
+        warn_once(f"{path}: {'; '.join(absent[:6])}{more}: worst-group accuracy leaves them out")
 
 
-def _ids(values: list[str], column: str, path: Path) -> tuple[Ints, tuple[str, ...]]:
-    """Return a column as ids and the names they stand for; numbers sort as numbers (01 is 1)."""
-    if "" in values:
-        raise FedgroupError(f"{path}, line {values.index('') + 2}: {column} is empty")
-    if all(re.fullmatch("-?[0-9]+", value) for value in set(values)):
-        values = [str(int(value)) for value in values]
-        names = sorted(set(values), key=int)
-    else:
-        names = sorted(set(values))
-    place = {name: i for i, name in enumerate(names)}
-    return np.array([place[value] for value in values], np.int64), tuple(names)
+def _compare_with_disk(root: Path) -> None:
+    """Refuse a row whose picture is not there; warn of pictures that no row lists."""
+    path, images = root / "metadata.csv", root / "images"
+    columns = read_csv(path)
+    start = len(f"{images}/")
+    there = {
+        f"{folder}/{name}"[start:]
+        for folder, _, names in os.walk(images)
+        for name in names
+        if not name.startswith(".")
+    }
+    listed = [os.path.normpath(name) for name in columns["file"]]
+    gone = [
+        i for i, name in enumerate(listed) if name not in there and not (images / name).exists()
+    ]
+    if gone:
+        few = ", ".join(f"{images / listed[i]} (line {columns.lines[i]})" for i in gone[:3])
+        raise FedgroupError(
+            f"{path}: {len(gone)} of {len(listed)} images are missing, e.g. {few}: put them "
+            f"there, or remove their rows"
+        )
+    left = sorted(there - set(listed))
+    if left:
+        warn_once(f"{images}: {len(left)} files are in no row of {path.name}, e.g. {left[0]}")
 
 
 def tiers(train: tuple[int, ...]) -> dict[str, tuple[int, ...]]:

@@ -6,8 +6,9 @@ final place and renamed last, so a bank either exists whole or not at all.
 """
 
 import json
+import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from fedgroup.dataset import GroupedDataset, GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
+from fedgroup.sharing import make_folder, share, why
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(label, done, total) while something long is made."""
@@ -66,17 +68,37 @@ def write_bank(
     """
     counts = np.bincount(group[split == 0], minlength=len(info.groups))
     info = replace(info, train_counts=tuple(int(c) for c in counts))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        work = _work_folder(folder)
+    except OSError as error:
+        raise FedgroupError(
+            f"cannot write the images to {folder.parent} ({why(error)}): "
+            f"set FEDGROUP_CACHE to a writable folder"
+        ) from error
     try:
         _write_pixels(work / "pixels.npy", images, (len(y), *size), info.name, progress)
         np.savez(work / "columns.npz", y=y, group=group, split=split)
         (work / "info.json").write_text(
             json.dumps({"format": FORMAT, "info": asdict(info), "source": source}, indent=1)
         )
+        for file in work.iterdir():
+            share(file)
         _move(work, folder)
+    except OSError as error:
+        raise FedgroupError(
+            f"cannot write the images to {folder} ({why(error)}): set FEDGROUP_CACHE elsewhere"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _work_folder(folder: Path) -> Path:
+    """Make a folder beside `folder`, of this call alone, with the rights that users expect."""
+    make_folder(folder.parent)
+    work = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    work.mkdir()  # not mkdtemp, whose folders nobody else may read
+    share(work)
+    return work
 
 
 def _write_pixels(

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedgroup.component_content import files_of
 from fedgroup.data.decoding import Transform, decode_all, require_files
 from fedgroup.data.image_bank import Progress, has_bank, no_progress, read_bank, write_bank
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
+from fedgroup.file_contents import digest_files
+from fedgroup.file_names import file_name
 from fedgroup.storage import cache_dir
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Raised when the same files would give other pixels."""
 
 
@@ -29,8 +32,12 @@ class Listing:
     """Split of each sample, (M,): 0 train, 1 val, 2 test."""
     dialect: str
     """Which on-disk layout was recognised."""
-    key: str
-    """Hash of the metadata, part of the bank's name."""
+    metadata: list[Path]
+    """The files that list the samples."""
+
+    def files(self) -> list[Path]:
+        """Return every file that the samples come from."""
+        return [*self.metadata, *self.paths]
 
     def take(self, positions: Ints) -> "Listing":
         """Return the samples at `positions`."""
@@ -40,7 +47,7 @@ class Listing:
             self.group[positions],
             self.split[positions],
             self.dialect,
-            self.key,
+            self.metadata,
         )
 
 
@@ -83,7 +90,8 @@ def load_bank(
     Returns:
         The three splits over the mapped bank.
     """
-    folder = cache_dir() / f"{info.name}-{size}-{tag}-v{DECODER_VERSION}-{listing.key}"
+    content = digest_files(*files_of(listing))
+    folder = cache_dir() / f"{file_name(info.name)}-{size}-{tag}-v{DECODER_VERSION}-{content}"
     if not has_bank(folder):
         require_files(listing.paths, info.name)
         write_bank(
@@ -96,7 +104,7 @@ def load_bank(
             info=info,
             source={
                 "dialect": listing.dialect,
-                "metadata": listing.key,
+                "content": content,
                 "first": str(listing.paths[0]),
             },
             progress=progress,

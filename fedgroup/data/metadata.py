@@ -1,36 +1,18 @@
-"""Metadata files as columns of strings, and the checks that all loaders share."""
+"""Columns of metadata as numbers, and the checks that all loaders share."""
 
-import csv
 import hashlib
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from fedgroup.data.metadata_text import Columns
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 
-Columns = dict[str, list[str]]
-"""Values of each column, by name, as they stand in the file."""
 SPLITS = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2, "0": 0, "1": 1, "2": 2}
 """What a split column may hold: 0 train, 1 val, 2 test."""
-
-
-def read_csv(path: Path) -> Columns:
-    """Read a comma- or whitespace-separated file with a header line; refuse incomplete rows."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FedgroupError(f"cannot read {path} ({error})") from error
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise FedgroupError(f"{path} is empty")
-    rows = list(csv.reader(lines)) if "," in lines[0] else [line.split() for line in lines]
-    head, body = [name.strip() for name in rows[0]], rows[1:]
-    for number, row in enumerate(body, 2):
-        if len(row) != len(head):
-            raise FedgroupError(f"{path}, line {number}: {len(row)} values for {len(head)} columns")
-    return {name: [row[i].strip() for row in body] for i, name in enumerate(head)}
 
 
 def need(columns: Columns, names: Iterable[str], path: Path) -> None:
@@ -70,7 +52,8 @@ def integers(columns: Columns, name: str, valid: Sequence[int], path: Path) -> I
     for i, text in enumerate(columns[name]):
         if text not in allowed:
             raise FedgroupError(
-                f"{path}, line {i + 2}: {name} is '{text}', expected one of {', '.join(allowed)}"
+                f"{path}, line {columns.lines[i]}: {name} is '{text}', expected one of "
+                f"{', '.join(allowed)}"
             )
         values[i] = allowed[text]
     return values
@@ -95,28 +78,36 @@ def splits(columns: Columns, name: str, path: Path) -> Ints:
         code = SPLITS.get(text.lower())
         if code is None:
             raise FedgroupError(
-                f"{path}, line {i + 2}: {name} is '{text}', expected 0, 1, 2 or train, val, test"
+                f"{path}, line {columns.lines[i]}: {name} is '{text}', expected 0, 1, 2 or "
+                f"train, val, test"
             )
         codes[i] = code
     return codes
 
 
-def unique(values: Sequence[str], what: str, path: Path) -> None:
-    """Refuse a name that occurs twice.
+def unique(columns: Columns, name: str, path: Path) -> None:
+    """Refuse a column with an empty value, or with one that occurs twice.
 
     Args:
-        values: The names.
-        what: What they name, for messages.
+        columns: Columns of the file.
+        name: Which of them; it holds the names of files.
         path: The file, for messages.
 
     Raises:
-        FedgroupError: A name occurs twice.
+        FedgroupError: There is such a value; the message names the line.
     """
-    seen = set()
-    for value in values:
-        if value in seen:
-            raise FedgroupError(f"{path}: {what} '{value}' occurs twice")
-        seen.add(value)
+    seen: dict[str, int] = {}
+    for line, value in zip(columns.lines, columns[name], strict=True):
+        if not value:
+            raise FedgroupError(f"{path}, line {line}: {name} is empty: write the file's name")
+        # a.png and ./a.png are one picture
+        place = posixpath.normpath(value) if "/" in value else value
+        if place in seen:
+            raise FedgroupError(
+                f"{path}, line {line}: {name} '{value}' occurs twice, first in line "
+                f"{seen[place]}: remove one row"
+            )
+        seen[place] = line
 
 
 def counts(group: Ints, split: Ints, groups: int) -> dict[str, tuple[int, ...]]:

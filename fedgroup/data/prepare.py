@@ -2,14 +2,16 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fedgroup.data import fashion_files
 from fedgroup.data.celeba import COUNTS as CELEBA_COUNTS
 from fedgroup.data.celeba import CelebA
+from fedgroup.data.content_check import content_lines
 from fedgroup.data.download import fetch, unpack
 from fedgroup.data.fashion import Fashion
+from fedgroup.data.folder import Folder
 from fedgroup.data.image_bank import Progress, no_progress
 from fedgroup.data.listing import Listing
 from fedgroup.data.metadata import counts
@@ -160,26 +162,37 @@ def check(name: str, root: Path | None) -> list[str]:
         return [
             f"fashion: {len(images)} garments in {folder}",
             f"{len(set(labels.tolist()))} kinds, all readable",
+            *content_lines(Fashion(_text(root))),
+        ]
+    if name == "folder":
+        own = Folder(_text(root))
+        listing, info = own.listing()
+        groups = counts(listing.group, listing.split, len(info.groups))
+        return [
+            f"{info.name}: {len(listing.paths)} images, {listing.dialect}",
+            *(f"  {part}: {'/'.join(map(str, sizes))} per group" for part, sizes in groups.items()),
+            _missing(listing),
+            *content_lines(own),
         ]
     if name == "waterbirds":
         birds = Waterbirds(_text(root), allow_variant=True)
-        return _report(name, birds.listing(), birds.metadata_files(), WATERBIRDS_COUNTS, VARIANTS)
+        lines = _report(name, birds.listing(), WATERBIRDS_COUNTS, VARIANTS)
+        return [*lines, *content_lines(birds)]
     if name == "celeba":
         faces = CelebA(_text(root), allow_variant=True)
-        return _report(name, faces.listing(), faces.metadata_files(), CELEBA_COUNTS, {})
-    raise unknown("data set to check", name, ("fashion", "waterbirds", "celeba"))
+        return [*_report(name, faces.listing(), CELEBA_COUNTS, {}), *content_lines(faces)]
+    raise unknown("data set to check", name, ("fashion", "waterbirds", "celeba", "folder"))
 
 
 def _report(
     name: str,
     listing: Listing,
-    files: Sequence[Path],
     official: Mapping[str, tuple[int, ...]],
     variants: Mapping[str, Mapping[str, tuple[int, ...]]],
 ) -> list[str]:
     actual = counts(listing.group, listing.split, 4)
-    lines = [f"{name}: {len(listing.paths)} images, {listing.dialect}, metadata {listing.key}"]
-    for path in files:
+    lines = [f"{name}: {len(listing.paths)} images, {listing.dialect}"]
+    for path in listing.metadata:
         with path.open("rb") as file:
             md5 = hashlib.file_digest(file, "md5").hexdigest()
         lines.append(f"  {path.name}: md5 {md5}, {KNOWN_MD5.get(md5, 'not a copy seen before')}")
@@ -195,9 +208,10 @@ def _report(
         for why, counted in variants.items()
         if dict(counted) == actual
     ]
+    return [*lines, _missing(listing)]
+
+
+def _missing(listing: Listing) -> str:
     missing = [path for path in listing.paths if not path.is_file()]
     few = ", ".join(str(path) for path in missing[:3])
-    lines.append(
-        f"  {len(missing)} images missing, e.g. {few}" if missing else "  all images are there"
-    )
-    return lines
+    return f"  {len(missing)} images missing, e.g. {few}" if missing else "  all images are there"

@@ -6,6 +6,7 @@ appears without a download: 95 % of training birds are where one expects them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -42,6 +43,8 @@ CHUNK = 512
 @dataclass(frozen=True)
 class Synthbirds:
     """Rendered land and water birds on land and water; needs no download."""
+
+    picture_version: ClassVar[int] = GENERATOR_VERSION
 
     size: int = 32
     """Image size in pixels: 32 or 64."""

@@ -6,20 +6,27 @@ checksum: a regenerated metadata.csv with the same header circulates and is refu
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from fedgroup.data.decoding import place_hash, squash_and_crop
+from fedgroup.data.decoding import squash_and_crop
 from fedgroup.data.image_bank import Progress, no_progress
-from fedgroup.data.listing import Listing, check_size, load_bank, places, subfolders
+from fedgroup.data.listing import (
+    DECODER_VERSION,
+    Listing,
+    check_size,
+    load_bank,
+    places,
+    subfolders,
+)
 from fedgroup.data.metadata import (
     check_counts,
     counts,
-    file_hash,
     integers,
     need,
-    read_csv,
     splits,
     unique,
 )
+from fedgroup.data.metadata_text import first_line, read_csv
 from fedgroup.dataset import GroupInfo, Splits
 from fedgroup.errors import FedgroupError
 
@@ -54,6 +61,9 @@ COLUMNS = ("img_id", "img_filename", "y", "split", "place")
 class Waterbirds:
     """Birds on land and water, 4,795 for training; official files needed."""
 
+    place_settings: ClassVar[tuple[str, ...]] = ("root",)
+    picture_version: ClassVar[int] = DECODER_VERSION
+
     root: str = ""
     """Folder of the files, or its parent; default: $FEDGROUP_DATA, ./data, the cache."""
     size: int = 224
@@ -69,25 +79,24 @@ class Waterbirds:
         path = self._find()
         columns = read_csv(path)
         need(columns, COLUMNS, path)
-        unique(columns["img_filename"], "image", path)
+        unique(columns, "img_filename", path)
         y = integers(columns, "y", (0, 1), path)
         place = integers(columns, "place", (0, 1), path)
         split = splits(columns, "split", path)
         group = 2 * y + place
         check_counts("waterbirds", counts(group, split, 4), COUNTS, VARIANTS, self.allow_variant)
         paths = [path.parent / name for name in columns["img_filename"]]
-        key = f"{file_hash(path)}-{place_hash(path.parent)}"
-        return Listing(paths, y, group, split, f"metadata.csv in {path.parent}", key)
+        return Listing(paths, y, group, split, f"metadata.csv in {path.parent}", [path])
+
+    def files(self) -> list[Path]:
+        """Return the metadata and every picture that it lists."""
+        return self.listing().files()
 
     def load(self, progress: Progress = no_progress) -> Splits:
         """Map the bank, decoding it first where it is not cached."""
         return load_bank(
             self.listing(), INFO, self.size, squash_and_crop(self.size), "all", progress
         )
-
-    def metadata_files(self) -> list[Path]:
-        """Return the file that lists the samples."""
-        return [self._find()]
 
     def _find(self) -> Path:
         looked = places(self.root, "waterbirds")
@@ -110,5 +119,4 @@ class Waterbirds:
 
 
 def _is_waterbirds(path: Path) -> bool:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return "img_filename" in file.readline()
+    return "img_filename" in first_line(path)

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fedgroup.checkpoint import Checkpoint
+from fedgroup.component_results import checked_state
 from fedgroup.dataset import Bools, GroupedDataset
-from fedgroup.errors import FedgroupError
 from fedgroup.evaluator import Evaluator
+from fedgroup.frozen import check_same_model, model_facts
 from fedgroup.group_metrics import tier_masks
 from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.run_directory import Run
 from fedgroup.storage import Arrays
+from fedgroup.surroundings import name_of
 from fedgroup.train import Epoch, Progress
 
 
@@ -47,6 +49,7 @@ class CentralRecords:
         """
         self.run, self.model, self.evaluator = run, model, evaluator
         self.layout = Layout.of(model)
+        self.facts = model_facts(model)
         self._clock = time.perf_counter()
         self._record_seconds = 0.0
 
@@ -78,8 +81,9 @@ class CentralRecords:
         arrays: Arrays = dict(read(self.model).arrays())
         arrays["momentum"] = np.empty(0, np.float32) if epoch is None else epoch.progress().momentum
         if state is not None:
-            arrays |= {f"state.{name}": np.asarray(value) for name, value in state.state().items()}
-        facts = {"layout": self.layout.hash(), "best": list(self.evaluator.best)}
+            kept = checked_state(name_of(state, "state"), state.state(), f" (epoch {number})")
+            arrays |= {f"state.{name}": value for name, value in kept.items()}
+        facts = {**self.facts, "best": list(self.evaluator.best)}
         self.run.checkpoint(number, arrays, facts)
         self._record_seconds = self.lap()
 
@@ -89,11 +93,7 @@ class CentralRecords:
         Raises:
             FedgroupError: where the checkpoint belongs to another model.
         """
-        if checkpoint.facts["layout"] != self.layout.hash():
-            raise FedgroupError(
-                f"the checkpoint in {self.run.folder} belongs to another model layout: "
-                f"delete the folder"
-            )
+        check_same_model(checkpoint.facts, self.model, self.run.folder)
         write(self.model, Weights.from_arrays(checkpoint.arrays))
         if state is not None:
             state.load(checkpoint.part("state"))

@@ -9,13 +9,16 @@ from fedgroup import methods
 from fedgroup.dataset import Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
+from fedgroup.identity import identity
 from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.method import TrainingMethod, evaluation_interval
 from fedgroup.model_selection import attack_rate, counts, metrics, summary
 from fedgroup.poison_table import save_poisons
-from fedgroup.run_directory import open_run, read_lines
-from fedgroup.spec import component, run_id, to_dict
-from fedgroup.task import Task, placed_splits, prepared_splits
+from fedgroup.result_file import read_result
+from fedgroup.run_directory import RESULT, open_run, read_lines
+from fedgroup.spec import component, to_dict
+from fedgroup.surroundings import component_call, name_of
+from fedgroup.task import Task, forget_changed_data, placed_splits, prepared_splits
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Central:
 
 def central_id(task: Task, method: TrainingMethod) -> str:
     """Return the name of the run directory of a method on a task."""
-    return run_id({"task": task, "central": Central(method)})
+    return identity({"task": task, "central": Central(method)}).id
 
 
 def centralise(task: Task, method: TrainingMethod, results: Path) -> Path:
@@ -49,18 +52,23 @@ def centralise(task: Task, method: TrainingMethod, results: Path) -> Path:
     Raises:
         FedgroupError: where the method ends without a final model.
     """
-    folder = results / central_id(task, method)
-    spec = {"task": to_dict(task), **to_dict(Central(method))}
+    forget_changed_data()
+    found = identity({"task": task, "central": Central(method)})
+    folder = results / found.id
+    spec = found.spec({"task": to_dict(task), **to_dict(Central(method))})
+    if (folder / RESULT).exists():
+        read_result(folder)  # a finished run is left alone, a damaged one refused
+        return folder
     prepared_splits(task)  # refuses bad data before there is a folder
-    with open_run(folder, spec) as run:
-        if (folder / "result.json").exists():
-            return folder
+    with open_run(folder, spec, found.places) as run:
         save_poisons(run, task)
         checkpoint = run.resume()
         device = pick()
         splits = placed_splits(task, device)
-        trainer = Trainer(run, task, splits, device, evaluation_interval(method), checkpoint)
-        method.run(splits, trainer)
+        interval, who = evaluation_interval(method), name_of(method, "run")
+        trainer = Trainer(run, task, splits, device, interval, checkpoint, who)
+        with component_call(method, "run", task.seed):
+            method.run(splits, trainer)
         if not trainer.finished:
             raise FedgroupError(
                 f"{type(method).__name__}.run ended without a final model: "
@@ -80,7 +88,7 @@ def _result(folder: Path, task: Task, splits: Splits, trainer: Trainer) -> dict[
     eliminated = next((line for line in reversed(selections) if line["kind"] == "eliminate"), None)
     return {
         **shared,
-        "hashes": {"layout": trainer.layout.hash()},
+        "hashes": dict(trainer.records.facts),
         "minority_influence": None,
         "parameters": trainer.layout.length("theta"),
         "idnf": None if amplified is None else _percentages(amplified["found"]),

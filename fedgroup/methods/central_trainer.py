@@ -16,9 +16,11 @@ from fedgroup.checkpoint import Checkpoint
 from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluator import Evaluator
+from fedgroup.methods.between_epochs import BetweenEpochs
 from fedgroup.methods.central_records import CentralRecords, MethodState, tally
 from fedgroup.methods.stage import Stage, check_loss, epoch_rng, make_stage, start_model
 from fedgroup.predict import predict
+from fedgroup.proximal import parameter_copies
 from fedgroup.run_directory import Run
 from fedgroup.task import Task
 from fedgroup.train import Draw, Epoch, Objective, Progress, TrainConfig, epochs
@@ -58,6 +60,7 @@ class Trainer:
         device: torch.device,
         eval_every: int,
         checkpoint: Checkpoint | None,
+        who: str = "the method",
     ) -> None:
         """Build the final model; nothing is trained or written yet.
 
@@ -68,6 +71,7 @@ class Trainer:
             device: Where everything trains.
             eval_every: Epochs from one evaluation of the final model to the next.
             checkpoint: Where a stopped run goes on; None for a new one.
+            who: The method, as messages call it.
         """
         self.run, self.task, self.splits, self.device = run, task, splits, device
         self.eval_every = eval_every
@@ -82,6 +86,7 @@ class Trainer:
         # what was recorded before the checkpoint stands in the files
         self._recording = checkpoint is None
         self._started = False
+        self._between = BetweenEpochs(who, self.model)
 
     def build(self) -> nn.Module:
         """Return a fresh model on the device: all phases of all methods start from its weights."""
@@ -127,8 +132,8 @@ class Trainer:
         """
         data = self.splits.train if data is None else data
         for mask in (found, used):
-            if mask.shape != data.y.shape:
-                raise FedgroupError(f"a selection of {mask.shape} over {len(data)} samples")
+            self._between.selection(mask, len(data))
+        self._between.facts(facts or {})
         if self._recording:
             tallies = {"found": tally(found, data), "used": tally(used, data)}
             line = {"kind": kind, "step": step, **tallies, **(facts or {})}
@@ -181,6 +186,7 @@ class Trainer:
         if self._started:
             raise FedgroupError("a method trains one final model: Trainer.epochs was called twice")
         self._started = True
+        anchor = parameter_copies(self.model) if self.task.train.proximal_mu else None
         progress = self._start(state)
         self._recording = True
         self.records.lap()
@@ -189,13 +195,16 @@ class Trainer:
             objective=objective,
             draw=draw,
             state=progress,
+            anchor=anchor,
         )
         for epoch in trained:
             check_loss(epoch.number, epoch.loss, "training")
             seconds = {"train": self.records.lap()}
             step = self._evaluated(epoch)
             seconds["evaluate"] = self.records.lap()
+            self._between.begin()
             yield step
+            self._between.end(step.number, step.row)
             self.records.finish_epoch(step.row, epoch, state, seconds)
         self.finished = True
 

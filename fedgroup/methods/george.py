@@ -79,6 +79,7 @@ class George(Method):
     def run(self, splits: Splits, trainer: Trainer) -> None:
         """Cluster, then train robustly over clusters."""
         train, val = splits.train, splits.val
+        self.clustering.reduction.check_classes(len(train.info.classes))
         model = self._first_model(splits, trainer)
         train_rows, losses = activations(model, train, trainer.device)
         val_rows, _ = activations(model, val, trainer.device)

@@ -1,8 +1,9 @@
 """Identification phases on disk: trained once for all cases, factors and stops that ask for them.
 
 A stage is plain training whose product is kept in cache_dir()/stages under a hash of everything it
-depends on: the content of the data, the starting weights, the training settings, the seed, the
-device and the version of torch; not how long it trains. It is stored after every epoch, so a
+depends on: the content of the data (poisons included), the model's settings, code and starting
+weights, the training settings, the versions of our own arithmetic, the seed, the device and the
+version of torch; not how long it trains. It is stored after every epoch, so a
 stopped one goes on, a longer one continues a shorter one, and a shorter one is a part of a longer
 one. Workers that need the same stage wait for the first.
 """
@@ -10,7 +11,7 @@ one. Workers that need the same stage wait for the first.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedgroup.cache import fingerprint
+from fedgroup.cache import fingerprint, key_settings
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.frozen import frozen_digest
 from fedgroup.group_metrics import Counts
+from fedgroup.identity import code_of_function, component_path, versions_of
 from fedgroup.layout import Weights, read, write
 from fedgroup.methods.stage_keepers import (
     BestWeights,
@@ -30,8 +33,8 @@ from fedgroup.methods.stage_keepers import (
     OnlinePredictions,
 )
 from fedgroup.model import build_model
+from fedgroup.proximal import parameter_copies
 from fedgroup.seeding import rng
-from fedgroup.spec import to_dict
 from fedgroup.storage import Arrays, cache_dir, exclusive, load_cached, save_cached
 from fedgroup.task import Task
 from fedgroup.train import Progress, TrainConfig, epochs
@@ -62,6 +65,8 @@ class Stage:
     """Names the generators: equal addresses give equal streams."""
     device: torch.device
     """Where it trains."""
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """What the network is beside its weights: its component, its settings and its code."""
 
     def predictions(self, step: int, how: Predictions) -> Ints:
         """Return predicted classes of the data after some epochs.
@@ -96,19 +101,28 @@ class Stage:
         keeper = BestWeights(val, score, self.device, self.config.precision)
         counts = list(self.data.info.train_counts)  # the weights of an adjusted score
         product = {"product": "best", "score": name, "counts": counts, "val": fingerprint(val)}
-        self.advance({**product, "length": length}, keeper, length)
+        code = code_of_function(score)  # of a score that is not ours
+        self.advance(
+            product | {"length": length} | ({"code": code} if code else {}), keeper, length
+        )
         return keeper.weights
 
     def path(self, product: Mapping[str, Any]) -> Path:
         """Return the file of a product of this stage, named by what it depends on."""
         start = hashlib.sha256()
-        for array in read(self.build()).arrays().values():
+        model = self.build()
+        for array in read(model).arrays().values():
             start.update(array.tobytes())
-        settings = {name: value for name, value in to_dict(self.config).items() if name != "epochs"}
+        start.update(frozen_digest(model).encode())
+        settings = key_settings(self.config)
+        del settings["epochs"]
         parts = {
             "format": FORMAT,
             "data": fingerprint(self.data),
+            "columns": self._columns(),
             "start": start.hexdigest(),
+            "model": self.model,
+            "versions": versions_of("fedgroup.train") | versions_of("fedgroup.methods"),
             "train": settings,
             "rng": list(self.address),
             "device": self.device.type,
@@ -117,6 +131,12 @@ class Stage:
         }
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return cache_dir() / "stages" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+
+    def _columns(self) -> str:
+        """Return the hash of which samples there are, and which of them are poisons."""
+        columns = hashlib.sha256(np.ascontiguousarray(self.data.index).tobytes())
+        columns.update(np.ascontiguousarray(self.data.poison).tobytes())
+        return columns.hexdigest()[:16]
 
     def advance(self, product: Mapping[str, Any], keeper: Keeper, length: int) -> None:
         """Bring a keeper to `length` epochs: from the file as far as it goes, then by training.
@@ -137,6 +157,7 @@ class Stage:
 
     def _train(self, path: Path, stored: Arrays | None, keeper: Keeper, length: int) -> None:
         model = self.build()
+        anchor = parameter_copies(model) if self.config.proximal_mu else None
         state = None
         if stored is not None:
             write(model, Weights.from_arrays(stored))
@@ -152,6 +173,7 @@ class Stage:
             objective=keeper.objective,
             draw=keeper.draw,
             state=state,
+            anchor=anchor,
         )
         for epoch in trained:
             check_loss(epoch.number, epoch.loss, "the identification model")
@@ -183,7 +205,10 @@ def make_stage(
     """
     address = (task.seed, NAMESPACE, name)
     shuffles = epoch_rng(task.seed, name)
-    return Stage(lambda: start_model(task, data, device), data, config, shuffles, address, device)
+    model = {"use": component_path(task.model), **key_settings(task.model)}
+    return Stage(
+        lambda: start_model(task, data, device), data, config, shuffles, address, device, model
+    )
 
 
 def start_model(task: Task, data: GroupedDataset, device: torch.device) -> nn.Module:

@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,9 @@ class FlwrDatasets:
     `index` is the position in the split, and what is read back. Where the partitioner takes a seed
     and the options give none, it gets one derived from the task's seed.
     """
+
+    hosts: ClassVar[bool] = True
+    """It runs the code of others, which is guarded (fedgroup/surroundings.py)."""
 
     partitioner: str = "flwr_datasets.partitioner:IidPartitioner"
     """Import path of the class."""

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,10 +22,16 @@ class Lists:
     (or 0, 1, ...). The number of clients is that of the file.
     """
 
+    place_settings: ClassVar[tuple[str, ...]] = ("file",)
+
     file: str = ""
     """Path of the .json or .npz file."""
     complete: bool = True
     """Every sample must be dealt to some client."""
+
+    def files(self) -> list[Path]:
+        """Return the file of lists."""
+        return [Path(self.file).expanduser()] if self.file else []
 
     def assign(self, train: GroupedDataset, seed: int) -> list[Ints]:
         """Read and check the lists; the seed is not used."""

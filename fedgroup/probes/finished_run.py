@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from fedgroup.errors import FedgroupError
-from fedgroup.layout import Layout, Weights, write
+from fedgroup.frozen import check_same_model
+from fedgroup.layout import Weights, write
 from fedgroup.model import build_model
 from fedgroup.spec import build
 from fedgroup.storage import read_arrays, read_json
@@ -39,11 +40,7 @@ def best_model(folder: Path, task: Task, classes: int, device: torch.device) -> 
         FedgroupError: where the weights cannot be read or belong to another layout.
     """
     model = build_model(task.model, classes, task.seed, device)
-    if read_json(folder / "result.json")["hashes"]["layout"] != Layout.of(model).hash():
-        raise FedgroupError(
-            f"{folder} was made with another layout of its model: "
-            f"run it again with this version, elsewhere"
-        )
+    check_same_model(read_json(folder / "result.json")["hashes"], model, folder)
     path = folder / "best.npz"
     try:
         weights = Weights.from_arrays(read_arrays(path))

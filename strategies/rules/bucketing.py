@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 from fedgroup.errors import FedgroupError
 from fedgroup.seeding import rng
 from fedgroup.spec import component
+from fedgroup.train import TrainConfig
 from strategies import NAMES
-from strategies.aggregator import Aggregator, State, Vector, require_clients
+from strategies.aggregator import (
+    Aggregator,
+    State,
+    Vector,
+    check_start,
+    needs_of,
+    no_effect,
+    require_clients,
+)
 from strategies.kernels import coordinatewise
-from strategies.rules.settings import is_count
+from strategies.rules.settings import is_count, refuse_root
 from strategies.server.influence import influence_of
 
 
@@ -46,10 +55,28 @@ class Bucketing:
     def __post_init__(self) -> None:
         if not is_count(self.s, 1):
             raise FedgroupError(f"bucketing: s must be at least 1, got {self.s}")
+        refuse_root("bucketing", self.rule)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the rule needs, but for ids: a bucket has its members' mean loss and is nobody."""
+        return tuple(name for name in needs_of(self.rule) if name != "ids")
 
     def min_clients(self) -> int:
         """Return the fewest clients whose buckets satisfy the rule."""
         return (self.rule.min_clients() - 1) * self.s + 1
+
+    def check_start(self, cohort: int, train: TrainConfig | None) -> None:
+        """Ask the rule, which meets buckets."""
+        check_start(self.rule, -(-cohort // self.s), train)
+
+    def no_effect(self, cohort: int) -> str:
+        """Say where there is one bucket, or a bucket for each client, or what the rule says."""
+        if self.s >= cohort:
+            return f"the mean of all clients (one bucket of {cohort})"
+        if self.s == 1:
+            return f"its rule alone, {type(self.rule).__name__} (buckets of one client)"
+        return no_effect(self.rule, -(-cohort // self.s))
 
     def init(self, theta: Vector) -> State:
         """Return round 0 and the rule's state."""
@@ -60,8 +87,11 @@ class Bucketing:
     ) -> tuple[Vector, State]:
         """Average the buckets, then apply the rule; a bucket weighs as much as its members."""
         require_clients(self, len(clients))
-        _, means, sums = self._averaged(state, clients, weights)
-        new, inner = self.rule.step(_own(state), theta, means, sums)
+        buckets, means, sums = self._averaged(state, clients, weights)
+        own = _own(state)
+        if "losses" in state:
+            own["losses"] = np.array([state["losses"][bucket].mean() for bucket in buckets])
+        new, inner = self.rule.step(own, theta, means, sums)
         return new, {"round": np.asarray(state["round"] + 1), **_prefixed(inner)}
 
     def influence(

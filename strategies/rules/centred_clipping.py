@@ -43,6 +43,10 @@ class CentredClipping:
         """One."""
         return 1
 
+    def no_effect(self, cohort: int) -> str:
+        """Say that the median distance of one client clips nothing."""
+        return "FedAvg (a cohort of 1)" if cohort == 1 and self.tau is None else ""
+
     def init(self, theta: Vector) -> State:
         """Return the centre, 0."""
         return {"centre": np.zeros(theta.shape, np.float32)}

@@ -63,6 +63,11 @@ class MultiKrum:
         """Return 2f + 3, or m where that is more."""
         return max(2 * self.f + 3, self.m or 1)
 
+    def no_effect(self, cohort: int) -> str:
+        """Say where all clients are averaged."""
+        count = cohort - self.f if self.m is None else self.m
+        return f"FedAvg (all {cohort} clients are averaged)" if count >= cohort else ""
+
     def init(self, theta: Vector) -> State:
         """Return no state."""
         return {}

@@ -32,6 +32,10 @@ class Median:
         """One."""
         return 1
 
+    def no_effect(self, cohort: int) -> str:
+        """Say that the median of one or two clients is their mean."""
+        return f"FedAvg (a cohort of {cohort})" if cohort <= 2 else ""
+
     def init(self, theta: Vector) -> State:
         """Return no state."""
         return {}

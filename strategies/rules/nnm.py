@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
 from fedgroup.spec import component
+from fedgroup.train import TrainConfig
 from strategies import NAMES
 from strategies.aggregator import (
     Aggregator,
     State,
     Vector,
+    check_start,
     is_order_dependent,
+    needs_of,
+    no_effect,
     require_clients,
 )
 from strategies.kernels import coordinatewise
 from strategies.kernels.geometry import gram, squared_distances
-from strategies.rules.settings import is_count
+from strategies.rules.settings import is_count, refuse_root
 from strategies.server.influence import influence_of
 
 
@@ -46,6 +50,12 @@ class NNM:
     def __post_init__(self) -> None:
         if not is_count(self.f):
             raise FedgroupError(f"nnm: f must be at least 0, got {self.f}")
+        refuse_root("nnm", self.rule)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the rule needs: a mixed vector has its client's id and its members' mean loss."""
+        return needs_of(self.rule)
 
     @property
     def order_dependent(self) -> bool:
@@ -55,6 +65,14 @@ class NNM:
     def min_clients(self) -> int:
         """Return f + 1, or what the rule needs where that is more."""
         return max(self.f + 1, self.rule.min_clients())
+
+    def check_start(self, cohort: int, train: TrainConfig | None) -> None:
+        """Ask the rule."""
+        check_start(self.rule, cohort, train)
+
+    def no_effect(self, cohort: int) -> str:
+        """Say that f 0 mixes all clients, or what the rule says."""
+        return no_effect(self.rule, cohort) if self.f else "the mean of all clients (f 0)"
 
     def init(self, theta: Vector) -> State:
         """Return the rule's state."""
@@ -66,6 +84,8 @@ class NNM:
         """Mix, then apply the rule."""
         require_clients(self, len(clients))
         near = self.neighbours(theta, clients)
+        if "losses" in state:
+            state = {**state, "losses": state["losses"][near].mean(axis=1)}
         return self.rule.step(state, theta, _mixed(clients, near), weights)
 
     def influence(

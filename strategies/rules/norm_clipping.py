@@ -39,6 +39,10 @@ class NormClipping:
         """One."""
         return 1
 
+    def no_effect(self, cohort: int) -> str:
+        """Say that the median norm of one client clips nothing."""
+        return "FedAvg (a cohort of 1)" if cohort == 1 and self.bound is None else ""
+
     def init(self, theta: Vector) -> State:
         """Return no state."""
         return {}

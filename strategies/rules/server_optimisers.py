@@ -47,6 +47,10 @@ class FedAvgM:
         """One."""
         return 1
 
+    def no_effect(self, cohort: int) -> str:
+        """Say that without momentum and with rate 1 nothing is added."""
+        return "FedAvg (beta 0, lr 1)" if self.beta == 0 and self.lr == 1 else ""
+
     def init(self, theta: Vector) -> State:
         """Return zero momentum."""
         return {"momentum": np.zeros(theta.shape, np.float32)}

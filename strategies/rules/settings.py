@@ -6,6 +6,7 @@ import numpy as np
 
 from fedgroup.errors import FedgroupError
 from fedgroup.options import Options, Pairs, freeze
+from strategies.aggregator import Aggregator
 
 
 def is_count(value: object, least: int = 0) -> bool:
@@ -17,6 +18,19 @@ def is_count(value: object, least: int = 0) -> bool:
 def is_positive(value: float) -> bool:
     """Return whether a value is above 0 and finite."""
     return 0 < value < math.inf
+
+
+def refuse_root(name: str, rule: Aggregator) -> None:
+    """Refuse a rule that needs a root vector inside a pre-aggregator: it would never get one.
+
+    What is a class attribute is known without importing what the rule's settings name.
+    """
+    declared = getattr(type(rule), "needs", ())
+    if "root" in (declared if isinstance(declared, tuple) else ()):
+        raise FedgroupError(
+            f"{name}: {type(rule).__name__} needs the server's root vector, which a rule inside "
+            f"another does not get: use it by itself"
+        )
 
 
 def plain_options(options: Options, allowed: tuple[type, ...]) -> Pairs:

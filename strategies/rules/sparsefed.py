@@ -105,6 +105,16 @@ class SparseFed:
         """One."""
         return 1
 
+    def no_effect(self, cohort: int) -> str:
+        """Say where every coordinate is sent as it is, or masking clears no momentum."""
+        plain = self.rho == 0 and self.clip is None and self.server_lr == 1
+        if isinstance(self.k, float) and self.k == 1 and plain:
+            return "FedAvg (k 1.0, rho 0, no clip, server_lr 1)"
+        chosen = self.momentum_masking is not None or self.preset in ("no_mask", "no_feedback")
+        if self.rho == 0 and chosen:
+            return "the same with and without momentum masking (rho 0)"
+        return ""
+
     def init(self, theta: Vector) -> State:
         """Return zero momentum and error; refuse a k that does not fit the model."""
         self.count(len(theta))

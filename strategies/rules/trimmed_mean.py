@@ -41,6 +41,10 @@ class TrimmedMean:
         """Return 2k + 1."""
         return 2 * self.trim + 1
 
+    def no_effect(self, cohort: int) -> str:
+        """Say that nothing is trimmed with trim 0."""
+        return "FedAvg (trim 0)" if self.trim == 0 else ""
+
     def init(self, theta: Vector) -> State:
         """Return no state."""
         return {}

@@ -1,8 +1,8 @@
 """Which replies of a round are admitted: each is taken or refused whole, and named with a reason.
 
-The names, shapes and dtypes of the arrays must be the global model's, every value finite, the
-running variances at least 0 and the sample count that of the client's shard; with a bound, the L2
-norm of the update must be within it.
+The names, shapes and dtypes of the arrays must be the global model's, every value finite (a buffer
+may be as the server sent it, such as a mask of -inf), the running variances at least 0 and the
+sample count that of the client's shard; with a bound, the L2 norm of the update must be within it.
 """
 
 import logging
@@ -48,14 +48,14 @@ class Admission:
     """Largest L2 norm of an update; None: no bound."""
 
     def admit_all(
-        self, replies: Iterable[Message], cohort: Sequence[int], theta: Vector
+        self, replies: Iterable[Message], cohort: Sequence[int], before: Weights
     ) -> tuple[list[Update], list[Row]]:
         """Sort the replies of a round into updates and refusals.
 
         Args:
             replies: In any order; a second reply of a client, or one nobody asked for, is left out.
             cohort: Partition ids of the clients that were asked.
-            theta: Global parameters before the round, (D,) float32.
+            before: The global model before the round.
 
         Returns:
             The admitted updates and one row per client of the cohort (status ok, rejected, failed
@@ -72,7 +72,7 @@ class Admission:
                 rows[client] = _refused(client, "failed", reply.error.reason or "unknown")
                 continue
             try:
-                update = self.admit_one(reply, client, theta)
+                update = self.admit_one(reply, client, before)
             except FedgroupError as error:
                 rows[client] = _refused(client, "rejected", str(error))
                 logging.getLogger("flwr").warning("partition %d: refused: %s", client, error)
@@ -84,13 +84,13 @@ class Admission:
         updates.sort(key=lambda update: update.client)
         return updates, [rows[client] for client in sorted(rows)]
 
-    def admit_one(self, reply: Message, client: int, theta: Vector) -> Update:
+    def admit_one(self, reply: Message, client: int, before: Weights) -> Update:
         """Check the reply of one client.
 
         Args:
             reply: The reply, which is no error.
             client: Partition id that the node holds.
-            theta: Global parameters before the round, (D,) float32.
+            before: The global model before the round.
 
         Returns:
             The client's update.
@@ -103,7 +103,7 @@ class Admission:
             raise FedgroupError(
                 f"the reply claims partition {metrics.get('partition-id')!r}, expected {client}"
             )
-        update = admit(read_arrays(reply), metrics, self.layout, self.max_norm, theta)
+        update = admit(read_arrays(reply), metrics, self.layout, self.max_norm, before)
         if self.sizes and update.examples != self.sizes[client]:
             raise FedgroupError(
                 f"num-examples is {update.examples}, but {self.sizes[client]} were dealt to this "
@@ -117,7 +117,7 @@ def admit(
     metrics: Mapping[str, Any],
     layout: Layout,
     max_norm: float | None,
-    theta: Vector,
+    before: Weights,
 ) -> Update:
     """Check what a client sent.
 
@@ -126,7 +126,7 @@ def admit(
         metrics: Its metrics by name (see `Update.metrics`).
         layout: Layout of the global model.
         max_norm: Largest L2 norm of an update; None: no bound.
-        theta: Global parameters before the round, (D,) float32.
+        before: The global model before the round.
 
     Returns:
         The client's update.
@@ -135,13 +135,14 @@ def admit(
         FedgroupError: The reply is refused; the text is the reason.
     """
     _check_arrays(arrays, layout)
+    _check_finite(arrays, before)
     examples = _examples(metrics.get("num-examples"))
     variance = arrays["buffers"][layout.slice("buffers", "running_var")]
     if len(variance) and float(variance.min()) < 0:
         raise FedgroupError(
             f"a BatchNorm running variance is negative ({float(variance.min()):.3g})"
         )
-    excess = too_long(arrays["theta"], theta, max_norm)
+    excess = too_long(arrays["theta"], before.theta, max_norm)
     if excess is not None:
         raise FedgroupError(excess)
     loss = metrics.get("loss", math.nan)
@@ -149,7 +150,7 @@ def admit(
         client=int(metrics["partition-id"]),
         examples=examples,
         loss=float(loss) if isinstance(loss, int | float) else math.nan,
-        groups=tuple(int(group) for group in metrics.get("groups", ())),
+        groups=_groups(metrics.get("groups", [])),
         weights=Weights.from_arrays(arrays),
         seconds=_seconds(metrics.get("seconds")),
     )
@@ -203,7 +204,7 @@ def _refused(client: int, status: str, reason: str) -> Row:
 
 
 def _check_arrays(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> None:
-    """Refuse other names, shapes and dtypes than the model's, and values that are not finite."""
+    """Refuse other names, shapes and dtypes than the model's."""
     if set(arrays) != set(DTYPES):
         raise FedgroupError(f"arrays named {sorted(arrays)}, expected {sorted(DTYPES)}")
     for name, dtype in DTYPES.items():
@@ -212,10 +213,20 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> None:
             raise FedgroupError(f"{name} has shape {array.shape}, expected ({length},)")
         if array.dtype != dtype:
             raise FedgroupError(f"{name} has dtype {array.dtype}, expected {dtype}")
-        if dtype.kind == "f" and length and not finite(array):
-            raise FedgroupError(
-                f"{name} holds {int((~np.isfinite(array)).sum())} NaN or infinite values"
-            )
+
+
+def _check_finite(arrays: Mapping[str, NDArray[Any]], before: Weights) -> None:
+    """Refuse values that are not finite, but for those of buffers that the server sent so."""
+    theta, buffers = arrays["theta"], arrays["buffers"]
+    wrong = {"theta": 0, "buffers": 0}
+    if not finite(theta):
+        wrong["theta"] = int((~np.isfinite(theta)).sum())
+    if not finite(buffers):
+        sent = (buffers == before.buffers) | (np.isnan(buffers) & np.isnan(before.buffers))
+        wrong["buffers"] = int((~np.isfinite(buffers) & ~sent).sum())
+    for name, count in wrong.items():
+        if count:
+            raise FedgroupError(f"{name} holds {count} NaN or infinite values")
 
 
 def _examples(value: Any) -> int:
@@ -225,6 +236,14 @@ def _examples(value: Any) -> int:
     if value <= 0 or value != int(value):
         raise FedgroupError(f"num-examples is {value!r}, expected a positive whole number")
     return int(value)
+
+
+def _groups(value: Any) -> tuple[int, ...]:
+    """Return the samples per group that a reply names; refuse what are no counts."""
+    counts = value if isinstance(value, list | tuple) else [value]
+    if not all(type(n) in (int, float) and 0 <= n < math.inf and n == int(n) for n in counts):
+        raise FedgroupError(f"groups is {value!r}, expected counts of samples")
+    return tuple(int(n) for n in counts)
 
 
 def _seconds(value: Any) -> float:

@@ -13,25 +13,37 @@ from fedgroup.dataset import Ints, Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluator import Evaluator
+from fedgroup.frozen import check_same_model, model_facts, model_hash
+from fedgroup.identity import content_digest, identity
 from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.model import build_model
 from fedgroup.model_selection import summary
-from fedgroup.partitions.partition import group_table, partition_hash
+from fedgroup.partitions.partition import partition_hash
+from fedgroup.partitions.partition_table import save_partition
 from fedgroup.poison_table import save_poisons
-from fedgroup.run_directory import Run, open_run, read_lines
-from fedgroup.spec import run_id, to_dict
-from fedgroup.task import Task, malicious_clients, placed_splits, prepared_splits
+from fedgroup.result_file import read_result
+from fedgroup.run_directory import RESULT, Run, open_run, read_lines
+from fedgroup.spec import to_dict
+from fedgroup.task import (
+    Task,
+    forget_changed_data,
+    malicious_clients,
+    placed_splits,
+    prepared_splits,
+)
 from fedgroup.update import ClientLanes
 from strategies.aggregator import needs_of
 from strategies.cohort_schedule import schedule, schedule_hash
 from strategies.federation import Federation
+from strategies.server.divergence import remedy
 from strategies.server.flower_strategy import AggregatorStrategy, Input, Plan, Start
-from strategies.server.forged_updates import Forger
+from strategies.server.forged_updates import Forger, first_state
 from strategies.server.influence import mean_ratio
 from strategies.server.messages import to_record
 from strategies.server.node_map import map_nodes
 from strategies.server.preflight import preflight
 from strategies.server.root_training import RootTrainer
+from strategies.server.rule_calls import RuleCalls
 
 
 def federate(grid: Grid, task: Task, federation: Federation, results: Path) -> Path:
@@ -49,12 +61,18 @@ def federate(grid: Grid, task: Task, federation: Federation, results: Path) -> P
     Returns:
         The run directory, named by the hash of task and federation.
     """
+    forget_changed_data()
     parts = {"task": task, "federation": federation}
-    folder = results / run_id(parts)
+    found = identity(parts)
+    folder = results / found.id
+    spec = found.spec({name: to_dict(part) for name, part in parts.items()})
+    if (folder / RESULT).exists():
+        read_result(folder)  # a finished run is left alone, a damaged one refused
+        return folder
     shards = preflight(task, federation)
     splits = prepared_splits(task)
-    with open_run(folder, {name: to_dict(part) for name, part in parts.items()}) as run:
-        _save_partition(run, shards, splits)
+    with open_run(folder, spec, found.places) as run:
+        save_partition(run, shards, splits.train)
         save_poisons(run, task)
         Server(run, task, federation, splits, shards).serve(grid)
     return folder
@@ -95,7 +113,7 @@ class Server:
         checkpoint = self.run.resume()
         self.evaluate = Evaluator(self.run, self.task, self.device, checkpoint)
         attack = self.federation.byzantine
-        state = attack.init(self.layout.length("theta"))
+        state = first_state(attack, self.layout.length("theta"), self.task.seed)
         malicious = frozenset(malicious_clients(self.task))
         self.forger = Forger(attack, malicious, self.task.seed, state)
         start = self._start(checkpoint)
@@ -105,6 +123,9 @@ class Server:
             cohorts,
             map_nodes(grid, len(self.shards)),
             self.task.to_json(),
+            self.task.seed,
+            model_hash(self.model),
+            content=content_digest(self.task),
             sizes=[len(shard) for shard in self.shards],
             minority=self.splits.train.info.tiers.get("LRG-1", ()),
             lanes=grid.lanes if isinstance(grid, ClientLanes) else None,
@@ -125,12 +146,9 @@ class Server:
         """Return the fresh model, or the state after the last checkpoint."""
         if checkpoint is None:
             weights = read(self.model)
-            return Start(weights, self.federation.aggregator.init(weights.theta))
-        if checkpoint.facts["layout"] != self.layout.hash():
-            raise FedgroupError(
-                f"the checkpoint in {self.run.folder} belongs to another model layout: delete the "
-                f"folder"
-            )
+            rule = RuleCalls(self.federation.aggregator, self.task.seed)
+            return Start(weights, rule.init(weights.theta))
+        check_same_model(checkpoint.facts, self.model, self.run.folder)
         self.failed_rounds = int(checkpoint.facts["failed_rounds"])
         self.forger.state = checkpoint.part("forger")
         weights = Weights.from_arrays(checkpoint.arrays)
@@ -160,7 +178,7 @@ class Server:
         last = number == self.federation.rounds
         if number % self.federation.eval_every == 0 or last:
             write(self.model, self.strategy.weights)
-            row |= self.evaluate(number, self.model)[0]
+            row |= self.evaluate(number, self.model, trained=self.failed_rounds < number)[0]
         log.seconds["evaluate"] = time.perf_counter() - start
         self.run.append("rounds", row)
         for client in log.clients:
@@ -183,14 +201,34 @@ class Server:
         arrays |= {f"state.{name}": array for name, array in self.strategy.state.items()}
         arrays |= {f"forger.{name}": array for name, array in self.forger.state.items()}
         facts = {
-            "layout": self.layout.hash(),
+            **model_facts(self.model),
             "best": list(self.evaluate.best),
             "failed_rounds": self.failed_rounds,
         }
         self.run.checkpoint(number, arrays, facts)
 
+    def _refuse_untrained(self, rows: Sequence[dict[str, Any]]) -> None:
+        """End a run of which every round failed: its model is the start, its numbers say nothing.
+
+        The next try begins anew.
+
+        Raises:
+            FedgroupError: always, with the reason of the last round.
+        """
+        self.run.start_over()
+        refused = rows[-1].get("refused") or [{}]
+        reason = refused[0].get("reason")
+        raise FedgroupError(
+            f"all {len(rows) - 1} rounds failed, nothing was trained; the last one: "
+            f"{rows[-1]['failed']}"
+            + (f" (client {refused[0]['client']}: {reason})" if reason else "")
+            + f"; {remedy(rows[1:])} and run again"
+        )
+
     def _finish(self, cohorts: str) -> None:
         rows = read_lines(self.run.folder, "rounds")
+        if self.failed_rounds == self.federation.rounds:
+            self._refuse_untrained(rows)
         info, rounds = self.splits.train.info, self.federation.rounds
         self.run.finish(
             {
@@ -198,7 +236,7 @@ class Server:
                 "hashes": {
                     "partition": partition_hash(self.shards),
                     "cohorts": cohorts,
-                    "layout": self.layout.hash(),
+                    **model_facts(self.model),
                 },
                 "minority_influence": mean_ratio([row.get("minority_influence") for row in rows]),
                 "attacker_influence": mean_ratio([row.get("attacker_influence") for row in rows]),
@@ -208,10 +246,3 @@ class Server:
                 "parameters": self.layout.length("theta"),
             }
         )
-
-
-def _save_partition(run: Run, shards: Sequence[Ints], splits: Splits) -> None:
-    """Write samples per group and client: the table reviewers ask for."""
-    header = ["client", *splits.train.info.groups, "poisons", "total"]
-    counts = group_table(list(shards), splits.train).tolist()
-    run.table("partition", header, [[client, *row, sum(row)] for client, row in enumerate(counts)])

@@ -26,12 +26,14 @@ from fedgroup.layout import Layout, Weights
 from fedgroup.update import ARRAYS, CONFIG, Update
 from strategies.aggregator import State, Vector
 from strategies.federation import Federation
-from strategies.server.admission import Admission, finite, refusal
+from strategies.server.admission import Admission, refusal
 from strategies.server.batchnorm import aggregate_buffers, aggregate_counters
+from strategies.server.divergence import refuse_diverged
 from strategies.server.forged_updates import Forger
-from strategies.server.influence import influence_of
 from strategies.server.messages import to_record
+from strategies.server.round_inputs import told_by_clients
 from strategies.server.round_log import RoundLog
+from strategies.server.rule_calls import RuleCalls
 
 Input = Callable[[int, Weights], Vector]
 """Makes what a rule needs of the server (see `strategies.aggregator.INPUTS`), from the round and
@@ -51,6 +53,12 @@ class Plan:
     """Partition id -> the node that holds it."""
     task: str
     """The task as JSON, which travels in every message."""
+    seed: int = 0
+    """Seed of the task."""
+    model: str = ""
+    """`model_hash` of the model, which clients must have too; by default the layout's."""
+    content: str = ""
+    """`content_digest` of the task, which clients must have too; empty where settings say all."""
     sizes: Sequence[int] = ()
     """Samples of each client's shard, which a reply must name; empty where they are not known."""
     minority: tuple[int, ...] = ()
@@ -90,7 +98,7 @@ class AggregatorStrategy(Strategy):
             inputs: What the rule needs of the server, by name.
         """
         self.plan = plan
-        self.rule = plan.federation.aggregator
+        self.rule = RuleCalls(plan.federation.aggregator, plan.seed)
         self.weights = start.weights
         self.state = start.state
         self.first = start.rounds
@@ -108,8 +116,14 @@ class AggregatorStrategy(Strategy):
         cohort = [int(client) for client in self.plan.cohorts[number - 1]]
         self.log = RoundLog(cohort)
         self._sent_at = time.perf_counter()
+        model = self.plan.model or self.plan.layout.hash()
         settings = ConfigRecord(
-            {"task": self.plan.task, "round": number, "layout": self.plan.layout.hash()}
+            {
+                "task": self.plan.task,
+                "round": number,
+                "layout": model,
+                "content": self.plan.content,
+            }
         )
         content = RecordDict({ARRAYS: arrays, CONFIG: settings})
         return [
@@ -129,9 +143,7 @@ class AggregatorStrategy(Strategy):
         received = list(replies)
         start = time.perf_counter()
         before = self.weights
-        updates, self.log.clients = self.admission.admit_all(
-            received, self.log.cohort, before.theta
-        )
+        updates, self.log.clients = self.admission.admit_all(received, self.log.cohort, before)
         self.log.time(updates, start - self._sent_at, self.plan.lanes)
         number = self.first + server_round
         updates = self._forged(updates, number)
@@ -144,9 +156,11 @@ class AggregatorStrategy(Strategy):
             self._refuse_hopeless(number)
             self.log.seconds["aggregate"] = time.perf_counter() - start
             return None, None
-        state = {**self.state, **{name: make(number, before) for name, make in self.inputs.items()}}
+        made = {name: make(number, before) for name, make in self.inputs.items()}
+        state = {**self.state, **made, **told_by_clients(self.rule.rule, updates)}
         self.weights, self.state = self._aggregate(state, updates, number)
         self.log.describe(updates, before.theta, self.weights.theta, self.state)
+        refuse_diverged(self.log.diagnostics, number)
         self._weigh(state, before, updates)
         record = to_record(self.weights)
         self.log.seconds["aggregate"] = time.perf_counter() - start
@@ -192,30 +206,18 @@ class AggregatorStrategy(Strategy):
             )
 
     def _aggregate(self, state: State, updates: list[Update], number: int) -> tuple[Weights, State]:
-        samples = _samples(updates)
-        try:
-            theta, state = self.rule.step(
-                state, self.weights.theta, [u.weights.theta for u in updates], samples
-            )
-        except FedgroupError as error:
-            raise FedgroupError(f"round {number}: {error}") from error
+        samples, own = _samples(updates), self.weights
+        vectors = [update.weights.theta for update in updates]
+        theta, state = self.rule.step(number, state, own.theta, vectors, samples)
         policy = self.plan.federation.buffer_policy()
-        counters = aggregate_counters(updates)
-        buffers = aggregate_buffers(policy, self.rule, self.weights.buffers, updates, samples)
-        weights = Weights(theta, buffers, counters)
-        for name, array in weights.arrays().items():
-            if array.dtype == np.float32 and array.size and not finite(array):
-                raise FedgroupError(
-                    f"round {number}: the aggregated {name} is not finite: the run has diverged; "
-                    f"lower task.train.lr or the rule's momentum"
-                )
-        return weights, state
+        buffers = aggregate_buffers(policy, self.rule, number, own.buffers, updates)
+        return Weights(theta, buffers, aggregate_counters(updates)), state
 
     def _weigh(self, state: State, before: Weights, updates: list[Update]) -> None:
         """Log every client's influence, where the rule can say it."""
         vectors = [update.weights.theta for update in updates]
-        shares = influence_of(
-            self.rule, state, before.theta, vectors, _samples(updates), self.weights.theta
+        shares = self.rule.influence(
+            state, before.theta, vectors, _samples(updates), self.weights.theta
         )
         if shares is not None:
             malicious = frozenset() if self.forger is None else self.forger.malicious

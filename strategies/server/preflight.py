@@ -4,8 +4,15 @@ from fedgroup.attacks.updates.independent import Honest
 from fedgroup.dataset import Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.task import Task, assign_clients, malicious_clients
-from strategies.aggregator import needs_of
+from strategies.aggregator import check_start, no_effect
+from strategies.cohort_schedule import cohort_size
 from strategies.federation import Federation
+
+
+def remark(federation: Federation, clients: int) -> str:
+    """Return a sentence where the rule comes down to another with these settings; "" where not."""
+    plainer = no_effect(federation.aggregator, cohort_size(clients, federation.fraction))
+    return f"{type(federation.aggregator).__name__} is here {plainer}." if plainer else ""
 
 
 def preflight(task: Task, federation: Federation) -> tuple[Ints, ...]:
@@ -23,10 +30,11 @@ def preflight(task: Task, federation: Federation) -> tuple[Ints, ...]:
 
     Raises:
         FedgroupError: Cohorts are too small for the rule, an attack on updates has nobody to carry
-            it out, or the rule needs what the server does not have.
+            it out, or the rule says that it will not work.
     """
     shards = assign_clients(task)
-    federation.check(len(shards))
+    cohort = federation.check(len(shards))
+    check_start(federation.aggregator, cohort, task.train)
     attack = federation.byzantine
     if type(attack) is not Honest and not task.attackers.fraction:
         raise FedgroupError(
@@ -34,5 +42,4 @@ def preflight(task: Task, federation: Federation) -> tuple[Ints, ...]:
             f"task.attackers.fraction, e.g. 0.2"
         )
     malicious_clients(task)
-    needs_of(federation.aggregator)
     return shards

@@ -80,14 +80,15 @@ def draw(train: GroupedDataset, kind: Kind, size: int, seed: int) -> Ints:
     Args:
         train: The training split.
         kind: natural, or balanced over the groups.
-        size: Samples of the root set; balanced rounds it down to a multiple of the groups.
+        size: Samples of the root set; balanced takes a multiple of the groups.
         seed: Seed of the task.
 
     Returns:
         Sorted positions in the split.
 
     Raises:
-        FedgroupError: There are too few clean samples, or too few of a group.
+        FedgroupError: There are too few clean samples, or too few of a group, or a balanced set
+            would have to be smaller than it says.
     """
     clean = np.flatnonzero(~train.poison)
     generator = rng(seed, "root")
@@ -96,7 +97,13 @@ def draw(train: GroupedDataset, kind: Kind, size: int, seed: int) -> Ints:
     if kind == "natural":
         return np.sort(generator.choice(clean, size, replace=False))
     present = np.unique(train.group[clean])
-    each = size // len(present)
+    each, rest = divmod(size, len(present))
+    if rest:
+        near = [n for n in (size - rest, size - rest + len(present)) if n]
+        raise FedgroupError(
+            f"a balanced root set takes equally from {len(present)} groups, and root_size {size} "
+            f"is no multiple: set {' or '.join(map(str, near))}"
+        )
     parts = []
     for group in present:
         members = clean[train.group[clean] == group]

@@ -40,12 +40,14 @@ class RoundLog:
         """Return what rounds.jsonl says of the round, the evaluation aside."""
         admitted = [row for row in self.clients if row["status"] == "ok"]
         losses = [row["loss"] for row in admitted if row.get("loss") is not None]
+        unknown = 0 if self.failed else len(admitted) - len(losses)
         return {
             "cohort": self.cohort,
             "admitted": len(admitted),
             "refused": [row for row in self.clients if row["status"] != "ok"],
             "failed": self.failed,
             "loss": sum(losses) / len(losses) if losses else None,
+            **({"without_loss": unknown} if unknown else {}),
             **self.diagnostics,
         }
 
@@ -89,9 +91,9 @@ class RoundLog:
             rows[update.client].update(
                 examples=update.examples,
                 groups=list(update.groups),
-                loss=update.loss if np.isfinite(update.loss) else None,
-                norm=norm,
-                cosine=product / (norm * step_norm) if norm and step_norm else None,
+                loss=_known(update.loss),
+                norm=_known(norm),
+                cosine=_known(product / (norm * step_norm)) if norm and step_norm else None,
             )
         self.diagnostics = {"step_norm": step_norm}
         for name, array in state.items():
@@ -117,3 +119,8 @@ class RoundLog:
         for update, share in zip(updates, shares.tolist(), strict=True):
             rows[update.client]["influence"] = share
         self.diagnostics |= influence_ratios(updates, shares, minority, malicious)
+
+
+def _known(value: float) -> float | None:
+    """Return a number as the records hold it: None where it is not finite."""
+    return value if np.isfinite(value) else None

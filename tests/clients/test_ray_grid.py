@@ -21,6 +21,7 @@ from fedgroup.run_directory import read_lines
 from strategies.cohort_schedule import schedule
 from strategies.server.federated_run import federate
 from tests import ray_app
+from tests.odd_models import MODELS
 from tests.toy import experiment
 
 pytestmark = pytest.mark.filterwarnings(  # Ray leaves its own processes to the garbage collector
@@ -78,6 +79,15 @@ def test_two_workers_equal_the_in_process_grid_bit_for_bit(
     rule: Any, grid: RayGrid, tmp_path: Path
 ) -> None:
     exp = make(federation__aggregator=rule)
+    plain = records(run(exp, tmp_path / "plain"))
+    assert records(federate_on(grid, exp, tmp_path / "ray")) == plain
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_state_that_is_not_in_the_vector_is_the_same_on_workers(
+    name: str, grid: RayGrid, tmp_path: Path
+) -> None:
+    exp = make(task__model=f"tests.odd_models:{name}", federation__rounds=2)
     plain = records(run(exp, tmp_path / "plain"))
     assert records(federate_on(grid, exp, tmp_path / "ray")) == plain
 

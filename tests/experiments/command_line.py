@@ -46,7 +46,7 @@ class Done:
 def fedgroup(*arguments: str, cwd: Path) -> Done:
     """The real main() in this process, in the folder `cwd`; its runs are processes as ever."""
     out, err, before = StringIO(), StringIO(), set(sys.modules)
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(cwd)
         patch.setattr(sys, "argv", ["fedgroup", *arguments])
@@ -60,7 +60,8 @@ def fedgroup(*arguments: str, cwd: Path) -> Done:
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
         finally:
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             for name in set(sys.modules) - before:  # of this folder: another may have its own
                 if str(getattr(sys.modules[name], "__file__", "")).startswith(str(cwd)):
                     del sys.modules[name]

@@ -7,6 +7,7 @@ from typing import Any
 from experiments.experiment import Experiment
 from experiments.tables.load import load
 from experiments.tables.table import Table
+from fedgroup.record_digests import bound_to
 
 GROUPS = ["a0", "a1", "b0", "b1"]
 TIERS = {"LRG-1": [2], "LRG-2": [1], "HRG": [0, 3]}
@@ -43,6 +44,12 @@ def table(folder: Path, seeds: str = "[0, 1, 2]", text: str = TABLE, name: str =
     return load(str(path))
 
 
+def bind(folder: Path) -> None:
+    """Let result.json name the records as they are now."""
+    path = folder / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | bound_to(folder)))
+
+
 def finish(
     experiment: Experiment,
     results: Path,
@@ -56,7 +63,7 @@ def finish(
     full = chosen | {"round": 2, "groups": groups, "worst_group_samples": 10}
     stored = {
         "selection": {"best_val_wga": full, "final": full, "last10": chosen},
-        "rounds": 2,
+        "rounds": experiment.rounds,
         "failed_rounds": 0,
         "dataset": {
             "name": "toy",
@@ -69,7 +76,7 @@ def finish(
     }
     folder = results / experiment.id
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "spec.json").write_text(json.dumps(experiment.to_dict()))
+    (folder / "spec.json").write_text(json.dumps(experiment.spec()))
     (folder / "env.json").write_text(json.dumps(ENVIRONMENT))
     counts = {"correct": [round(value / 10) for value in groups], "total": [10] * 4}
     rounds = [{"round": r, "test": counts, "val": counts} for r in (0, 1, 2)]
@@ -77,4 +84,4 @@ def finish(
     (folder / "timing.jsonl").write_text(
         json.dumps({"round": 1, "train": 2.5, "evaluate": 0.5}) + "\n"
     )
-    (folder / "result.json").write_text(json.dumps(stored | other))
+    (folder / "result.json").write_text(json.dumps(bound_to(folder) | stored | other))

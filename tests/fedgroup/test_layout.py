@@ -1,10 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from fedgroup.errors import FedgroupError
-from fedgroup.layout import Layout, Weights, read, write
+from fedgroup.layout import Layout, Weights, read, refuse_unsent, write
 from fedgroup.model import ResNet18, Small
 from tests.toy import ToyModel, ToyNet
 
@@ -91,3 +93,99 @@ def test_stored_vectors_are_found_by_their_names() -> None:
     stored = {f"best.{name}": array for name, array in weights.arrays().items()}
     again = Weights.from_arrays(stored | {"other": np.zeros(1)}, "best.")
     assert all(again.arrays()[name] is array for name, array in weights.arrays().items())
+
+
+def register(net: nn.Module, name: str, value: torch.Tensor) -> nn.Module:
+    net.register_buffer(name, value)
+    return net
+
+
+BUFFERS = {
+    "mask": torch.tensor([0.0, -float("inf")]),
+    "missing": torch.tensor([float("nan"), 1.0]),
+    "bool": torch.tensor([True, False]),
+    "int8": torch.tensor([-128, 127], dtype=torch.int8),
+    "uint8": torch.tensor([0, 255], dtype=torch.uint8),
+    "int32": torch.tensor(-(2**31), dtype=torch.int32),
+    "int64": torch.tensor(2**62),
+    "float16": torch.tensor([65504.0, 6e-8], dtype=torch.float16),
+    "bfloat16": torch.tensor([3e38, 1e-40], dtype=torch.bfloat16),
+    "float64": torch.tensor([0.5, float("inf")], dtype=torch.float64),
+    "complex64": torch.tensor([[1 + 2j, -3j]]),
+    "empty": torch.zeros(0, 3),
+    "scalar": torch.tensor(1.5),
+}
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+def test_a_buffer_of_any_dtype_travels_exactly(name: str) -> None:
+    one = register(ToyNet(2), "own", BUFFERS[name].clone())
+    two = register(ToyNet(2), "own", torch.ones_like(BUFFERS[name]))
+    refuse_unsent(one)
+    write(two, read(one))
+    assert two.own.dtype == BUFFERS[name].dtype
+    expected, found = torch.view_as_real(one.own) if one.own.is_complex() else one.own, two.own
+    found = torch.view_as_real(found) if found.is_complex() else found
+    assert np.array_equal(
+        found.double().numpy(), expected.double().numpy(), equal_nan=name == "missing"
+    )
+    assert Layout.of(one).hash() != Layout.of(ToyNet(2)).hash()
+
+
+def test_a_float64_buffer_that_would_be_rounded_is_refused() -> None:
+    net = register(ToyNet(2), "own", torch.tensor([0.1], dtype=torch.float64))
+    with pytest.raises(FedgroupError, match="buffer 'own' is float64 with values that change"):
+        read(net)
+
+
+def lazy(net: nn.Module) -> None:
+    net.head = nn.LazyLinear(2)
+
+
+def views(net: nn.Module) -> None:
+    net.other = nn.Parameter(net.fc.weight.data)
+
+
+def one_place(net: nn.Module) -> None:
+    net.register_buffer("ones", torch.ones(1).expand(4))
+
+
+def wide(net: nn.Module) -> None:
+    net.fc.double()
+
+
+def sparse(net: nn.Module) -> None:
+    net.register_buffer("links", torch.eye(2).to_sparse())
+
+
+def turning(net: nn.Module) -> None:
+    net.phase = nn.Parameter(torch.tensor([1j]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lazy, "'head.weight' has no shape yet: run one batch in build"),
+        (views, "'fc.weight' and 'other' share memory|'other' and 'fc.weight' share memory"),
+        (one_place, "'ones' holds one value in many places: clone it"),
+        (wide, "parameter 'fc.weight' is torch.float64, and parameters travel as float32"),
+        (turning, "parameter 'phase' is torch.complex64"),
+        (sparse, "'links' is no dense tensor"),
+    ],
+)
+def test_what_vectors_cannot_carry_is_refused(change: Any, words: str) -> None:
+    net = ToyNet(2)
+    change(net)
+    with pytest.raises(FedgroupError, match=words):
+        refuse_unsent(net)
+
+
+def test_tied_weights_travel_once_and_stay_tied() -> None:
+    one, two = ToyNet(2), ToyNet(2)
+    for net in (one, two):
+        net.tied = net.fc
+    refuse_unsent(one)
+    assert Layout.of(one).length("theta") == Layout.of(ToyNet(2)).length("theta")
+    write(two, read(one))
+    assert two.tied.weight is two.fc.weight
+    assert torch.equal(two.tied.weight, one.fc.weight)

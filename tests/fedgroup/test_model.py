@@ -1,14 +1,17 @@
 """Networks: their start, their last layer, and where they are built."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from fedgroup import pretext
 from fedgroup.errors import FedgroupError
 from fedgroup.model import Small, SmallResNet, build_model, features
+from tests.fedgroup.methods.runs import make_stage, task
 from tests.toy import ToyModel
 
 ASSET = Path(pretext.__file__).parent / "assets" / "small_pretext.safetensors"
@@ -78,3 +81,19 @@ def test_larger_images_are_averaged_down() -> None:
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     big = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
     assert torch.allclose(net(big), net(x), atol=1e-5)
+
+
+def test_networks_that_differ_in_their_frozen_part_share_no_cached_stage() -> None:
+    def other() -> nn.Module:
+        net = ToyModel().build(2, 0)
+        net.conv.weight.requires_grad_(False)  # type: ignore[union-attr, operator]
+        return net
+
+    def moved() -> nn.Module:
+        net = other()
+        with torch.no_grad():
+            net.conv.weight.add_(1)  # type: ignore[union-attr, operator]
+        return net
+
+    paths = {replace(make_stage(task()), build=build).path({}) for build in (other, moved, moved)}
+    assert len(paths) == 2

@@ -39,6 +39,16 @@ def test_last10_takes_ten() -> None:
     assert chosen["last10"]["rounds"] == list(range(15, 25))
 
 
+def test_failed_rounds_before_the_first_that_trains_are_not_selected() -> None:
+    rows = [row(0, 10, 10), row(1, 10, 10) | {"failed": "0 valid replies"}, row(2, 3, 4)]
+    rows += [row(3, 2, 3) | {"failed": "0 valid replies"}]
+    chosen = select(rows, (1, 1))
+    assert chosen["best_val_wga"]["round"] == 2
+    assert (chosen["final"]["round"], chosen["last10"]["rounds"]) == (3, [2, 3])
+    with pytest.raises(FedgroupError, match="no evaluated round"):
+        select(rows[:2], (1, 1))
+
+
 def test_nothing_evaluated() -> None:
     with pytest.raises(FedgroupError, match="no evaluated round"):
         select([{"round": 1}], (1, 1))

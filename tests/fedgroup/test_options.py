@@ -8,7 +8,8 @@ import pytest
 from fedgroup.errors import FedgroupError
 from fedgroup.options import freeze, thaw
 from fedgroup.partitions.flwr_datasets import FlwrDatasets
-from fedgroup.spec import build, run_id, to_dict
+from fedgroup.settings_id import settings_id
+from fedgroup.spec import build, to_dict
 from fedgroup.task import Task
 
 
@@ -31,9 +32,14 @@ def test_a_mapping_as_a_value_is_refused() -> None:
 @pytest.mark.parametrize("options", [{"b": 1, "a": [1, 2]}, [["b", 1], ["a", [1, 2]]]])
 def test_both_forms_are_one_run_and_are_stored_as_pairs(options: Any) -> None:
     task = build(Task, {"partition": {"use": "flwr_datasets", "options": options}})
-    assert run_id({"task": task}) == "cb3c456d7050"  # as in runs of earlier versions
+    assert settings_id({"task": task}) == "cb3c456d7050"  # as in runs of earlier versions
     stored = json.loads(json.dumps(to_dict(task)))["partition"]
     assert stored["options"] == [["a", [1, 2]], ["b", 1]]
     assert build(Task, {"partition": stored}) == task
     assert isinstance(hash(task.partition), int)
     assert isinstance(task.partition, FlwrDatasets)
+
+
+def test_one_name_twice_is_refused() -> None:
+    with pytest.raises(FedgroupError, match="options name 'alpha' twice: keep one"):
+        freeze((("alpha", 1), ("alpha", 2)))

@@ -10,6 +10,7 @@ from fedgroup.device import CORES
 from fedgroup.errors import FedgroupError
 from fedgroup.model import build_model, features
 from fedgroup.predict import last_layer_gradients, logits, predict, proxies
+from tests.odd_models import NoisyModel
 from tests.toy import ToyData, ToyModel, ToyNet
 
 
@@ -121,3 +122,25 @@ def test_predictions_are_made_on_one_thread_each(monkeypatch):
     finally:
         torch.set_num_threads(1)
     assert seen == [1]
+
+
+def test_a_model_that_draws_in_evaluation_says_the_same_every_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the number of cores: its batches are then taken one after another."""
+    data = ToyData(scale=20).load().train
+    net = build_model(NoisyModel(), 2, 0, torch.device("cpu"))
+    seen = []
+    for cores in (1, 2, 4):
+        monkeypatch.setattr("fedgroup.predict.cores", lambda cores=cores: cores)
+        torch.seed()
+        before = torch.get_rng_state()
+        seen.append(predict(net, data))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert len(data) > 4 * 256
+    assert all(np.array_equal(seen[0], other) for other in seen[1:])
+
+
+def test_a_network_of_more_outputs_than_classes_is_refused() -> None:
+    with pytest.raises(FedgroupError, match=r"TinyNet.forward returned \(80, 3\) for 80 pictures"):
+        predict(ToyNet(3), ToyData().load().train)

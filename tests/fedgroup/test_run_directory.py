@@ -1,3 +1,5 @@
+import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 
 from fedgroup.errors import FedgroupError
 from fedgroup.run_directory import open_run, read_lines, status
+from fedgroup.storage import read_json
 
 SPEC = {"task": {"seed": 0}}
 
@@ -34,6 +37,66 @@ def test_resume_cuts_back_to_the_checkpoint(tmp_path: Path) -> None:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_a_resumed_run_cuts_the_seconds_by_their_round(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    fill(folder, range(3))
+    timing = folder / "timing.jsonl"
+    timing.write_text("".join(f'{{"round":{n},"train":1.5}}\n' for n in range(5)) + '{"rou')
+    with open_run(folder, SPEC) as run:
+        run.resume()
+    assert [row["round"] for row in read_lines(folder, "timing")] == [0, 1, 2]
+    assert timing.read_text().endswith('{"round":2,"train":1.5}\n')
+
+
+def test_records_shorter_than_the_checkpoint_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "run", range(3))
+    (tmp_path / "run" / "clients.jsonl").write_text('{"round": 0}\n')
+    with (
+        open_run(tmp_path / "run", SPEC) as run,
+        pytest.raises(
+            FedgroupError, match=r"clients.jsonl is shorter than its checkpoint .*delete"
+        ),
+    ):
+        run.resume()
+    assert (tmp_path / "run" / "clients.jsonl").read_text() == '{"round": 0}\n', "not padded"
+
+
+def test_a_failed_try_says_so_until_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    for error, text in (
+        (FedgroupError("the rule broke"), "the rule broke\n"),
+        (KeyError("theta"), "KeyError: 'theta'\n"),
+    ):
+        with pytest.raises(type(error)), open_run(folder, SPEC):
+            assert status(folder) == "running" and not (folder / "error.txt").exists()
+            raise error
+        assert status(folder) == "failed"
+        assert (folder / "error.txt").read_text() == text
+    with open_run(folder, SPEC):
+        pass
+    assert status(folder) == "interrupted"
+
+
+def test_a_result_names_its_run_and_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "0123456789ab"
+    with open_run(folder, SPEC) as run:
+        run.append("rounds", {"round": 0})
+        run.append("timing", {"round": 0, "train": 1.0})
+        run.table("partition", ["client"], [[0]])
+        run.save("best", {"theta": np.zeros(3, np.float32)})
+        run.save("selection-amplify", {"used": np.zeros(3, np.bool_)})
+        run.checkpoint(0, {}, {})
+        run.finish({"rounds": 0})
+    stored = read_json(folder / "result.json")
+    assert (stored["run"], stored["rounds"]) == ("0123456789ab", 0)
+    assert sorted(stored["records"]) == [
+        "best.npz", "clients.jsonl", "partition.csv", "rounds.jsonl", "selection-amplify.npz",
+        "selections.jsonl",
+    ]  # fmt: skip
+    rounds = hashlib.sha256(b'{"round":0}\n').hexdigest()
+    assert stored["records"]["rounds.jsonl"] == rounds
+
+
 def test_status_follows_the_files(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert status(folder) == "missing"
@@ -49,7 +112,7 @@ def test_status_follows_the_files(tmp_path: Path) -> None:
 def test_second_writer_is_refused(tmp_path: Path) -> None:
     with (
         open_run(tmp_path / "run", SPEC),
-        pytest.raises(FedgroupError, match="in use by another process"),
+        pytest.raises(FedgroupError, match=rf"in use by process {os.getpid()} on "),
         open_run(tmp_path / "run", SPEC),
     ):
         pass

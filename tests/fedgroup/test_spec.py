@@ -1,9 +1,11 @@
+import math
 from dataclasses import dataclass, field
 
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.spec import build, component, resolve, run_id, to_dict
+from fedgroup.settings_id import settings_id
+from fedgroup.spec import build, component, resolve, to_dict
 from fedgroup.train import TrainConfig
 
 NAMES = {"square": "tests.fedgroup.test_spec:Square", "circle": "tests.fedgroup.test_spec:Circle"}
@@ -57,6 +59,14 @@ def test_component_by_short_name_mapping_and_import_path() -> None:
         ({"train": {"lr": "fast"}}, ["train.lr", "number"]),
         ({"train": {"precision": "float16"}}, ["train.precision", "float32"]),
         ({"train": 3}, ["train", "mapping"]),
+        ({"train": None}, ["train", "mapping"]),
+        ({"shape": None}, ["shape", "must name a component", "None"]),
+        ({"shape": ""}, ["shape", "must name a component"]),
+        ({"shape": ["circle"]}, ["shape", "must name a component"]),
+        ({"shape": {"use": 3}}, ["shape.use", "must be a name"]),
+        ({"shape": {"use": None}}, ["shape.use", "must be a name"]),
+        ({"shape": {"side": math.nan}}, ["shape.side", "nan is no value"]),
+        ({"copies": None}, ["copies", "integer"]),
     ],
 )
 def test_refusals_name_the_key_and_the_choice(values: dict[str, object], words: list[str]) -> None:
@@ -74,19 +84,34 @@ def test_integers_and_fractions_stay_apart() -> None:
     assert isinstance(build(Drawing, {"k": 1.0}).k, float)
 
 
-def test_round_trip_and_run_id() -> None:
+def test_round_trip_and_settings_id() -> None:
     drawing = build(Drawing, {"shape": {"use": "circle", "radius": 3.0}, "train": {"lr": 0.5}})
     assert build(Drawing, to_dict(drawing)) == drawing
     assert to_dict(drawing, defaults=False) == {
         "shape": {"use": "circle", "radius": 3.0},
         "train": {"lr": 0.5},
     }
-    assert run_id({"d": build(Drawing, {"copies": 1})}) == run_id({"d": build(Drawing, {})})
-    assert run_id({"d": drawing}) != run_id({"d": build(Drawing, {})})
-    assert len(run_id({"d": drawing})) == 12
+    assert settings_id({"d": build(Drawing, {"copies": 1})}) == settings_id(
+        {"d": build(Drawing, {})}
+    )
+    assert settings_id({"d": drawing}) != settings_id({"d": build(Drawing, {})})
+    assert len(settings_id({"d": drawing})) == 12
 
 
 def test_resolve_needs_a_known_name_or_a_path() -> None:
     assert resolve(NAMES, "square") is Square
     with pytest.raises(FedgroupError, match=r"my_pkg\.mod:Class"):
         resolve(NAMES, "triangle")
+
+
+def test_ids_are_the_same_on_every_python() -> None:
+    values = {
+        "shape": {"use": "circle", "radius": 1e-7, "centre": [0.1 + 0.2, 1e22, -0.0]},
+        "copies": 10**15,
+        "k": 1.0,
+        "name": "ü\u2028 \U0001f600",
+    }
+    drawing = build(Drawing, values)
+    assert settings_id({"d": drawing}) == "f5bc807d5f35"
+    turned = build(Drawing, dict(reversed(values.items())))
+    assert settings_id({"d": turned}) == "f5bc807d5f35"  # the order of keys says nothing

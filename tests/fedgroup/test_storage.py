@@ -1,5 +1,8 @@
-"""Files are there whole or not at all; one process has a lock; damaged cached results count as none."""
+"""Files are there whole or not at all; damaged cached results count as none; who may read them."""
 
+import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,6 @@ from fedgroup.storage import (
     read_arrays,
     read_json,
     save_cached,
-    take_lock,
     write_arrays,
     write_json,
     write_text,
@@ -70,15 +72,6 @@ def test_cached_arrays_that_are_missing_damaged_or_others_are_none(
         save_cached(tmp_path / "no" / "r.npz", {"x": np.arange(2)})
 
 
-def test_one_file_at_a_time_has_a_lock(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    with path.open("w") as first, path.open("w") as second:
-        assert take_lock(first)
-        assert not take_lock(second)
-    with path.open("w") as third:
-        assert take_lock(third)
-
-
 def test_the_cache_must_be_writable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
@@ -94,3 +87,66 @@ def test_the_cache_folder_is_the_users_choice(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("FEDGROUP_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/user")
     assert cache_dir() == Path("/user/fedgroup")
+
+
+def test_the_default_cache_folder_is_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FEDGROUP_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("HOME", "/home/x y")
+    assert cache_dir() == Path("/home/x y/.cache/fedgroup")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert cache_dir() == Path("/home/x y/.cache/fedgroup")
+
+
+def test_without_a_home_one_line_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FEDGROUP_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "~nobody-at-all/cache")
+    with pytest.raises(FedgroupError, match="set FEDGROUP_CACHE to a writable folder"):
+        cache_dir()
+
+
+def test_two_writers_of_one_file_have_temporary_files_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with atomic(path) as one, atomic(path) as two:
+        one.write_text("one")
+        two.write_text("two")
+        assert one != two
+    assert path.read_text() == "one"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def rights(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_in_a_shared_folder_the_group_may_go_on_whatever_the_umask(
+    private: None, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o2770)
+    path = shared / "stages" / "r.npz"
+    with exclusive(path):
+        save_cached(path, {"x": np.arange(2)})
+    assert [oct(rights(p)) for p in (path.parent, path, path.with_suffix(".lock"))] == [
+        "0o2770",
+        "0o660",
+        "0o660",
+    ]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o1777, 0o700])
+def test_elsewhere_the_umask_decides(private: None, mode: int, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    folder.chmod(mode)
+    write_text(folder / "a", "x")
+    assert rights(folder / "a") == 0o600

@@ -38,7 +38,9 @@ ONLY_IN = {
     "flwr": {
         "strategies/server/flower_strategy.py",
         "strategies/rules/flower_rule.py",
-        "strategies/checks.py",
+        "strategies/rules/flower_exchange.py",
+        "strategies/rules/flower_needs.py",
+        "strategies/round_check.py",
         "strategies/server/messages.py",
         "strategies/server/admission.py",
         "strategies/server/node_map.py",
@@ -53,9 +55,9 @@ ONLY_IN = {
         "experiments/run.py",
     },
     "ray": {"clients/ray_grid.py"},
-    "yaml": {"fedgroup/overrides.py"},
-    "pydantic": {"fedgroup/spec.py"},
-    "pandas": {"experiments/results/measurements.py", "experiments/report/separability_rows.py"},
+    "yaml": {"fedgroup/overrides.py", "fedgroup/yaml_reader.py"},
+    "pydantic": {"fedgroup/spec.py", "fedgroup/result_file.py"},
+    "pandas": {"experiments/results/frames.py", "experiments/report/separability_rows.py"},
     "matplotlib": {"experiments/figures/"},
 }
 

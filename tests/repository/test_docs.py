@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from experiments.__main__ import app
+from experiments.cli.app import app
 from experiments.components.families import LISTED
 from experiments.tables.load import load
 from experiments.tables.shipped import table_names

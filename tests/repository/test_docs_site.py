@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from experiments.__main__ import app
+from experiments.cli.app import app
 from fedgroup.task import Task
 from strategies.federation import Federation
 from tests.experiments.report.browser import CHROMIUM, Browser
@@ -81,7 +81,7 @@ def test_the_command_line_page_says_every_command_and_option(made: dict[str, str
         section = page.split(f"## {path}\n")[1].split("\n## ")[0]
         for parameter in leaf.params:
             assert any(name in section for name in (*parameter.opts, parameter.human_readable_name))
-    assert page.count("\n## ") == 12
+    assert page.count("\n## ") == 13
 
 
 def test_the_settings_page_says_every_setting(made: dict[str, str]) -> None:

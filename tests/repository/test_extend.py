@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from experiments.__main__ import app
+from experiments.cli.app import app
 from experiments.experiment import Experiment
 from experiments.run import run
 from experiments.tables.load import load

@@ -28,7 +28,9 @@ def test_a_rule_that_declares_nothing_needs_nothing() -> None:
 
 def test_what_a_rule_needs_is_a_name_the_server_knows() -> None:
     assert needs_of(FLTrust()) == ("root",)
-    with pytest.raises(FedgroupError, match="Curious needs, called 'secrets'.*valid: root"):
+    with pytest.raises(
+        FedgroupError, match="Curious needs, called 'secrets'.*valid: ids, losses, root"
+    ):
         needs_of(Curious())
 
 

@@ -19,9 +19,10 @@ from torch import nn
 from fedgroup import cache, model, storage
 from fedgroup.dataset import GroupedDataset
 from fedgroup.errors import FedgroupError
+from fedgroup.frozen import frozen_digest
 from fedgroup.layout import Weights, read, write
 from fedgroup.seeding import rng
-from fedgroup.spec import component, to_dict
+from fedgroup.spec import component
 from fedgroup.train import TrainConfig, fit
 
 _LOG = logging.getLogger(__name__)
@@ -59,10 +60,13 @@ class Surrogate:
 
         That is the settings, the starting weights and the content of the training set.
         """
-        start = read(self.model.build(len(train.info.classes), self.seed))
-        digest = hashlib.sha256(json.dumps(to_dict(self), sort_keys=True).encode())
+        cpu = torch.device("cpu")
+        net = model.build_model(self.model, len(train.info.classes), self.seed, cpu)
+        start = read(net)
+        digest = hashlib.sha256(json.dumps(cache.key_settings(self), sort_keys=True).encode())
         for array in start.arrays().values():
             digest.update(array.tobytes())
+        digest.update(frozen_digest(net).encode())
         digest.update(cache.fingerprint(train).encode())
         return digest.hexdigest()[:16]
 

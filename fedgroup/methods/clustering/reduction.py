@@ -79,6 +79,14 @@ class Reduction:
         if self.components < 1:
             raise FedgroupError(f"components must be at least 1, got {self.components}")
 
+    def check_classes(self, classes: int) -> None:
+        """Refuse hardness where there are more than two classes, before anything is trained."""
+        if self.kind == "hardness" and classes != 2:
+            raise FedgroupError(
+                f"reduction hardness is a position between two classes, the data have {classes}: "
+                f"set method.clustering.reduction.kind to none, pca or umap"
+            )
+
     def fit(self, features: Rows, y: Ints, weight: Rows | None, seed: int) -> list[Transform]:
         """Fit the reduction of every class on training activations.
 

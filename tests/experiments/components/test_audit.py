@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from experiments.components.audit import OPTIONS, audit_table
+from experiments.components.audit import OPTIONS, _named, audit_table
 from experiments.components.check import parse_component
 from experiments.report import write
 from experiments.results.measurements import is_baseline
@@ -121,7 +121,7 @@ def test_a_data_set_gets_the_table_of_rules() -> None:
         ({"NAME": "krum"}, "here", "--root names the folder of a data set"),
         ({"NAME": "krumm"}, None, "did you mean 'krum'"),
         ({"NAME": "tests.toy:Nothing"}, None, "has no 'Nothing'"),
-        ({"NAME": "tests.toy:ToyModel"}, None, "is a model, and there is no check for one"),
+        ({"NAME": "tests.toy:ToyModel"}, None, "is a model, and NAME takes .*: there is no audit of one"),
         ({"NAME": "tests.toy:ToyNet"}, None, "is of no known family"),
         ({"NAME": "[1]"}, None, "must be a name, an import path or a mapping"),
     ],
@@ -137,7 +137,7 @@ def test_a_broken_contract_stops_the_audit_before_it_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(
-        FedgroupError, match="fails 2 of the checks of a rule .*inputs_untouched.*: mend it"
+        FedgroupError, match="fails 3 of the checks of a rule .*inputs_untouched.*: mend it"
     ):
         audit("NAME", "tests.experiments.components.test_audit:Careless")
     shown = capsys.readouterr().out
@@ -177,7 +177,7 @@ def test_an_audit_from_the_command_to_its_verdict(
     """All twenty runs on toy data, in this process."""
     from typer.testing import CliRunner
 
-    from experiments.__main__ import app
+    from experiments.cli.app import app
     from experiments.run import run
 
     def run_tables(tables: list[Table], results: Path, _: int, select: str, *__: Any) -> int:
@@ -220,3 +220,13 @@ def test_the_example_of_the_page_is_short_and_holds_the_contract(
     monkeypatch.syspath_prepend(str(tmp_path))
     made = audit("NAME", "my_rules_of_the_page:MiddleHalf")
     assert made.rows[-1].label["METHOD"] == "MiddleHalf"
+
+
+def test_two_audits_that_differ_in_a_sign_have_two_names() -> None:
+    names = {_named_report(title) for title in ("Rule (m=1)", "Rule (m=-1)", "Rule", "Étoile_2")}
+    assert names == {"audit-Rule-m-1", "audit-Rule-m-minus-1", "audit-Rule", "audit-Étoile-2"}
+
+
+def _named_report(title: str) -> str:
+    table = load("audit")
+    return _named(table, title, "rule").name

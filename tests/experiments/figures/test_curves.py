@@ -16,7 +16,7 @@ from experiments.figures.curves import compose
 from experiments.figures.style import ink
 from experiments.results.measurements import lines
 from experiments.tables.table import Table
-from tests.experiments.finished_runs import TABLE, finish, table
+from tests.experiments.finished_runs import TABLE, bind, finish, table
 from tests.experiments.report.tables import SEVERAL
 
 CLEAN = TABLE.replace(", attack: {use: dlbd, fraction: 0.1, side: 2, gap: 0}", "")
@@ -44,6 +44,7 @@ def curve(experiment: Experiment, results: Path, rates: list[float]) -> None:
         counts = {"correct": [round(10 * rate)] * 4, "total": [1000] * 4}
         rounds.append(json.dumps({"round": number, "test": counts, "val": counts}))
     (results / experiment.id / "rounds.jsonl").write_text("\n".join(rounds) + "\n")
+    bind(results / experiment.id)
 
 
 def full(folder: Path, seeds: str = "[0, 1]", text: str = CLEAN) -> tuple[Table, Path]:

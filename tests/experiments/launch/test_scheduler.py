@@ -40,9 +40,10 @@ def test_a_partly_written_last_line_is_left_for_the_next_look(tmp_path: Path) ->
     rounds.write_text(line(0, test=1) + line(1, test=2))  # a resumed run cuts its records back
     look(run, tmp_path)
     assert (run.done, run.last) == (1, {"round": 1, "test": 2})
+    (folder / "spec.json").write_text(json.dumps(run.experiment.spec()))
     (folder / "result.json").write_text("{}")
     look(run, tmp_path)
-    assert run.state == "done"
+    assert run.state == "failed" and "result.json: selection: field required" in run.reason
 
 
 def test_files_that_did_not_grow_are_not_read_again(

@@ -46,6 +46,9 @@ def test_every_round_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     first = len(WRITTEN)
     board([watched])
     assert len(WRITTEN) == first
+    (tmp_path / exp.id / "timing.jsonl").write_text("[1]\n")
+    Board(tmp_path / "board", tmp_path)([watched])  # damaged times stop no launch
+    del WRITTEN[first:]
     assert {name for name, *_ in WRITTEN} == {exp.id}
     assert sorted(step for _, tag, _, step in WRITTEN if tag == "test/WGA") == [0, 1, 2]
     assert {"seconds/train", "seconds/evaluate", "round/loss", "val/group 2"} <= {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.report.latex import escape
+from experiments.report.latex_text import escape
 
 
 @pytest.mark.parametrize(

@@ -16,3 +16,7 @@ def test_every_number_is_printed_in_its_unit() -> None:
     assert metric("something new").heading == "SOMETHING NEW"
     assert number(-0.04) == "0.0"
     assert cell(5.0, math.nan) == "5.0"
+
+
+def test_a_groups_name_stays_as_it_is() -> None:
+    assert headings(["group straße_b", "group A b", "wga"]) == ["straße_b", "A b", "WGA"]

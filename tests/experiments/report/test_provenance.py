@@ -12,7 +12,7 @@ def test_provenance_lists_every_run_and_its_settings_read_back(tmp_path: Path) -
     made, results = full(tmp_path, "[0, 1]")
     runs = provenance(made, results)
     assert {run.run for run in runs} == {e.id for e in made.experiments()}
-    assert {(run.commit, run.seconds, run.threads) for run in runs} == {("abc1234", 3.0, 1)}
+    assert {(run.commit, run.seconds, run.threads) for run in runs} == {("abc1234", 3.0, "1")}
     for run, experiment in zip(runs, made.experiments(), strict=True):
         assert Experiment.of(parse_yaml(run.spec, "spec")).id == experiment.id
     odd = {

@@ -91,17 +91,18 @@ def test_each_result_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from experiments.results import finished_runs
 
     read: list[Path] = []
-    original = finished_runs.read_json
-    monkeypatch.setattr(
-        finished_runs, "read_json", lambda path: read.append(path) or original(path)
-    )
+    for name in ("read_result", "_json"):
+        original = getattr(finished_runs, name)
+        monkeypatch.setattr(
+            finished_runs, name, lambda path, original=original: read.append(path) or original(path)
+        )
     write(made, results, "final")
     assert len(read) == len(set(read)) == 6  # result and environment of three runs
     experiment = made.rows[0].experiments[0]
     path = results / experiment.id / "result.json"
-    changed = json.loads(path.read_text()) | {"rounds": 77, "parameters": 1}
+    changed = json.loads(path.read_text()) | {"parameters": 77}
     path.write_text(json.dumps(changed))
-    assert (result(experiment, results) or {})["rounds"] == 77, "a newer file is read again"
+    assert (result(experiment, results) or {})["parameters"] == 77, "a newer file is read again"
 
 
 def test_a_figure_that_no_longer_applies_is_taken_away(

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from experiments.__main__ import app
+from experiments.cli.app import app
 from experiments.report.columns import cells
 from experiments.report.separability_rows import COLUMNS, signal_frame, signal_rows
 from experiments.report.write import make, write

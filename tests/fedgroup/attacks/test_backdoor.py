@@ -161,7 +161,9 @@ def test_three_classes() -> None:
     assert (poisons.y == 1).all()
     y = data.test.y
     counts = Backdoor().success(table(y, np.zeros(24, np.int64)), data, rng(0))
-    assert counts == Counts((0, 0, 0, 0, 4, 4), (0, 0, 0, 0, 4, 4))  # any wrong class is a hit
+    assert counts == Counts((0,) * 6, (0, 0, 0, 0, 4, 4))  # class a is wrong, and not the target b
+    counts = Backdoor().success(table(y, np.ones(24, np.int64)), data, rng(0))
+    assert counts == Counts((0, 0, 0, 0, 4, 4), (0, 0, 0, 0, 4, 4))
 
 
 def test_too_few_bases() -> None:

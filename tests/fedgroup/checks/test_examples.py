@@ -9,6 +9,7 @@ import pytest
 
 from fedgroup.checks.dataset import check_dataset
 from fedgroup.checks.method import check_method
+from fedgroup.checks.model import check_model
 from fedgroup.checks.runner import Answer
 from fedgroup.checks.sample_attack import check_sample_attack
 from fedgroup.checks.update_attack import check_update_attack
@@ -22,6 +23,7 @@ EXAMPLES: dict[str, Callable[[Any], Iterator[Answer]]] = {
     "my_attack:NextLabel": check_sample_attack,
     "my_update:Sleeper": check_update_attack,
     "my_method:DropErrors": check_method,
+    "my_model:TinyModel": check_model,
     "my_data:Squares": check_dataset,
 }
 

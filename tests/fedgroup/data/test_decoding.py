@@ -12,7 +12,6 @@ from fedgroup.data.decoding import (
     crop_and_resize,
     decode,
     decode_all,
-    place_hash,
     require_files,
     squash,
     squash_and_crop,
@@ -71,15 +70,6 @@ def test_other_modes_become_rgb(mode: str, suffix: str, tmp_path: Path) -> None:
         assert image.mode == mode
         expected = np.asarray(image.convert("RGB").resize((16, 16), Image.Resampling.BILINEAR))
     assert np.array_equal(decode(path, squash(16)), expected)
-
-
-def test_sixteen_bits_are_refused_not_clipped_to_white(tmp_path: Path) -> None:
-    path = tmp_path / "scan.png"
-    Image.fromarray((np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)).save(path)
-    with pytest.raises(
-        FedgroupError, match=r"scan\.png has more than 8 bits .*convert it to 8 bits"
-    ):
-        decode(path, squash(8))
 
 
 def test_a_picture_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,11 +144,3 @@ def test_missing_files_are_found_before_decoding(tmp_path: Path) -> None:
         decode(gone[0], squash(8))
     with pytest.raises(FedgroupError, match="not an image"):
         decode(tmp_path, squash(8))
-
-
-def test_a_place_has_one_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "a")
-    monkeypatch.chdir(tmp_path)
-    assert place_hash(Path("a")) == place_hash(tmp_path / "a") == place_hash(tmp_path / "link")
-    assert place_hash(tmp_path) != place_hash(tmp_path / "a")

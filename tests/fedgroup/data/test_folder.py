@@ -1,10 +1,22 @@
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from fedgroup.data.folder import Folder, tiers
+from fedgroup.data.prepare import check
 from fedgroup.errors import FedgroupError
+from fedgroup.identity import content_digest
+from fedgroup.spec import build
+from fedgroup.storage import read_arrays, write_arrays
+from fedgroup.task import (
+    Task,
+    assign_clients,
+    check_same_content,
+    forget_changed_data,
+    load_splits,
+)
 from tests.fedgroup.data import fixtures
 
 
@@ -116,3 +128,113 @@ def test_two_folders_of_one_name_keep_their_own_pictures(tmp_path: Path) -> None
         Image.new("RGB", (8, 8), (1, 2, 3)).save(image)
     Folder(str(first), size=16).load()
     assert int(Folder(str(second), size=16).load().train.bank.max()) == 3
+
+
+def rows(classes: str = "ab", parts: tuple[str, ...] = ("train", "val", "test")) -> list[str]:
+    return [f"{part}{y}.png,{y},0,{part}\n" for part in parts for y in classes]
+
+
+def test_a_class_without_validation_or_test_rows_is_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    some = [row for row in rows("abc") if not row.startswith(("valb", "testc"))]
+    for _ in range(2):
+        write(tmp_path, "".join(some)).listing()
+    (record,) = caplog.records
+    assert "no val rows of b, 0; no test rows of c, 0: worst-group accuracy" in record.message
+
+
+def test_numbers_that_are_measured_are_no_labels(tmp_path: Path) -> None:
+    some = [f"{n}.png,{n},{n},{n % 3}\n" for n in range(150)]
+    with pytest.raises(FedgroupError, match="150 labels y and 150 labels a, at most 10000 groups"):
+        write(tmp_path, "".join(some)).listing()
+
+
+def test_a_row_without_its_picture_is_named_by_its_line(tmp_path: Path) -> None:
+    root = fixtures.folder(tmp_path / "pets")
+    (root / "images" / "p3.png").unlink()
+    with pytest.raises(FedgroupError, match=r"1 of 36 images are missing, .*p3\.png \(line 5\)"):
+        Folder(str(root), size=16).load()
+
+
+def test_pictures_that_no_row_lists_are_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = fixtures.folder(tmp_path / "pets")
+    (root / "images" / "more").mkdir()
+    for name in ("zz.png", "more/x.png", ".DS_Store"):
+        (root / "images" / name).write_bytes(b"")
+    assert len(Folder(str(root), size=16).load().train) == 12
+    (record,) = caplog.records
+    assert "2 files are in no row of metadata.csv, e.g. more/x.png" in record.message
+
+
+def test_the_same_table_in_another_encoding_is_the_same_data(tmp_path: Path) -> None:
+    root = fixtures.folder(tmp_path / "pets")
+    path = root / "metadata.csv"
+    plain = Folder(str(root), size=16).listing()
+    path.write_bytes(path.read_text().replace("\n", "\r\n").encode("utf-16"))
+    other = Folder(str(root), size=16).listing()
+    assert plain[1] == other[1]
+    assert plain[0].paths == other[0].paths and plain[0].y.tolist() == other[0].y.tolist()
+
+
+def repaint(path: Path, colour: tuple[int, int, int]) -> None:
+    """Another picture in the same inode, of the same size and the same mtime."""
+    before, old = path.stat(), path.read_bytes()
+    Image.new("RGB", (8, 8), colour).save(path)
+    new = path.read_bytes()
+    path.write_bytes(new + bytes(max(0, len(old) - len(new))))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_pictures_overwritten_in_place_are_seen(tmp_path: Path) -> None:
+    root = fixtures.folder(tmp_path / "pets", per_pair=1)
+    for image in (root / "images").iterdir():
+        Image.new("RGB", (8, 8), (200, 200, 200)).save(image)
+    data = Folder(str(root), size=16)
+    assert int(data.load().train.bank.max()) == 200
+    for image in (root / "images").iterdir():
+        repaint(image, (1, 2, 3))
+    assert int(data.load().train.bank.max()) == 3
+
+
+def test_a_process_loads_changed_files_anew(tmp_path: Path) -> None:
+    root = fixtures.folder(tmp_path / "pets", per_pair=1)
+    lists = tmp_path / "lists.json"
+    lists.write_text("[[0, 1], [2, 3]]")
+    partition = {"use": "lists", "file": str(lists)}
+    spec = {"data": {"use": "folder", "root": str(root), "size": 16}, "partition": partition}
+    only = build(Task, spec)
+    before = load_splits(only.data), assign_clients(only), content_digest(only)
+    forget_changed_data()
+    assert load_splits(only.data) is before[0] and assign_clients(only) is before[1]
+    lists.write_text("[[0], [1, 2, 3]]")
+    assert assign_clients(only) is before[1]  # a run goes on with what it began with
+    forget_changed_data()
+    assert [len(part) for part in assign_clients(only)] == [1, 3]
+    rows = (root / "metadata.csv").read_text()
+    swapped = rows.replace("cat", "@").replace("dog", "cat").replace("@", "dog")
+    (root / "metadata.csv").write_text(swapped)
+    forget_changed_data()
+    assert load_splits(only.data).train.y.tolist() != before[0].train.y.tolist()
+    check_same_content(only, content_digest(only))
+    with pytest.raises(FedgroupError, match=r"files are not the server's.*start the client anew"):
+        check_same_content(only, before[2])
+
+
+def test_check_reads_all_and_says_what_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEDGROUP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("fedgroup.file_contents.SETTLED", -(10**15))
+    root = fixtures.folder(tmp_path / "pets", per_pair=1)
+    first = check("folder", root)
+    assert first[0] == "pets: 12 images, metadata.csv" and "  train: 1/1/1/1 per group" in first
+    assert first[-1].endswith(": 13 files read anew")
+    (manifest,) = (tmp_path / "cache" / "manifests").glob("*.npz")
+    stored = read_arrays(manifest)
+    stored["sums"][5] ^= 1
+    write_arrays(manifest, stored)
+    assert check("folder", root)[-1].startswith("  1 of them hold other bytes than when they were")
+    assert check("folder", root) == first

@@ -27,8 +27,9 @@ def dataset(
     group = np.asarray(groups, np.int64)
     label = group // 2 if y is None else np.asarray(y, np.int64)
     bank = torch.zeros((1, 1, 1, 3), dtype=torch.uint8)
-    data = GroupedDataset.clean(bank, np.zeros(len(group), np.int64), label, group, INFO)
-    return replace(data, poison=np.isin(np.arange(len(group)), np.asarray(poison, np.int64)))
+    data = GroupedDataset.clean(bank, np.zeros(len(group), np.int64), group // 2, group, INFO)
+    marks = np.isin(np.arange(len(group)), np.asarray(poison, np.int64))
+    return replace(data, y=label, poison=marks)
 
 
 def batch(y: Sequence[int], group: Sequence[int], index: Sequence[int] | None = None) -> Batch:

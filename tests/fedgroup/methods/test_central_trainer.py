@@ -102,7 +102,7 @@ class ShortMask(Method):
     [
         (Idle(), "Idle.run ended without a final model.*trainer.train"),
         (Twice(), "one final model"),
-        (ShortMask(), r"selection of \(3,\) over 84 samples"),
+        (ShortMask(), r"ShortMask.run recorded a selection \(3,\) bool, expected \(84,\) bool"),
     ],
 )
 def test_methods_that_misuse_the_trainer(method: Method, words: str, tmp_path: Path) -> None:

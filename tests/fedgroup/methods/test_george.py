@@ -47,7 +47,7 @@ def test_activations_are_the_inputs_of_the_last_layer() -> None:
     assert rows.shape == (84, 4)
     logits = torch.from_numpy(rows) @ net.fc.weight.detach().T + net.fc.bias.detach()  # type: ignore
     assert np.array_equal(logits.argmax(1).numpy(), predict(net, train))
-    expected = -torch.log_softmax(logits, 1)[torch.arange(84), torch.from_numpy(train.y)]
+    expected = -torch.log_softmax(logits, 1)[torch.arange(84), torch.tensor(train.y)]
     assert np.allclose(losses, expected.numpy(), atol=1e-5)
 
 

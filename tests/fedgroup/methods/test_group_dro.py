@@ -28,7 +28,7 @@ def test_without_steps_of_q_it_is_the_mean_of_group_means(tmp_path: Path) -> Non
     train = prepared_splits(clean).train
     model = clean.model.build(2, 0).train()
     each = F.cross_entropy(
-        model(train.batch(np.arange(80)).x), torch.from_numpy(train.y), reduction="none"
+        model(train.batch(np.arange(80)).x), torch.tensor(train.y), reduction="none"
     )
     expected = np.mean([float(each.detach()[train.group == g].mean()) for g in range(4)])
     assert read_lines(folder, "rounds")[1]["loss"] == pytest.approx(expected, abs=1e-6)

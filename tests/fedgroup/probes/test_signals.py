@@ -84,7 +84,7 @@ def by_hand(steps):
 def test_signals_by_hand():
     rows, data = by_hand(3)
     found = signals(make_stage(task()), 3, SELECT, 0)
-    y = torch.from_numpy(data.y)
+    y = torch.tensor(data.y)
     assert found["loss"] == pytest.approx(
         F.cross_entropy(rows[2], y, reduction="none").numpy(), abs=1e-6
     )

@@ -55,7 +55,7 @@ def test_a_whole_report(tmp_path, trained):
         assert line["total_variation"]["value"] == pytest.approx(gap)
         assert (line["count_a"], line["count_b"], line["discrete"]) == (4, mask.sum(), True)
     rows, _ = by_hand(3)
-    loss = F.cross_entropy(rows[2], torch.from_numpy(data.y), reduction="none").numpy()
+    loss = F.cross_entropy(rows[2], torch.tensor(data.y), reduction="none").numpy()
     lrg = loss[(data.group == 2) & ~data.poison]
     wins = [(p > other) + 0.5 * (p == other) for p in loss[data.poison] for other in lrg]
     found = report["signals"]["loss"]["LRG-1"]

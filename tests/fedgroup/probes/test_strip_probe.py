@@ -122,7 +122,7 @@ def test_refusals(folder, tmp_path):
     write_json(
         copy / "result.json", {**read_json(copy / "result.json"), "hashes": {"layout": "0" * 12}}
     )
-    with pytest.raises(FedgroupError, match="another layout of its model"):
+    with pytest.raises(FedgroupError, match="another model layout"):
         FEW.run(copy)
     (copy / "result.json").unlink()
     with pytest.raises(FedgroupError, match=r"it has no result.json; run it to its end first"):

@@ -8,6 +8,8 @@ import pytest
 from fedgroup.errors import FedgroupError
 from strategies.rules.bucketing import Bucketing
 from strategies.rules.fedavg import FedAvg
+from strategies.rules.flower_rule import FlowerRule
+from strategies.rules.fltrust import FLTrust
 from strategies.rules.median import Median
 from strategies.rules.sparsefed import SparseFed
 from strategies.rules.trimmed_mean import TrimmedMean
@@ -40,3 +42,17 @@ def test_bucketing_carries_the_state_of_its_rule() -> None:
     assert set(state) == {"round", "rule.momentum", "rule.error"}
     _, after = rule.step(state, ZERO, vectors([1, 0], [1, 0.5], [1, 0.5]), np.ones(3))
     assert np.abs(after["rule.error"]).sum() > 0
+
+
+def test_a_rule_that_needs_a_root_vector_is_refused_inside() -> None:
+    with pytest.raises(FedgroupError, match=r"bucketing: FLTrust needs the server's root vector"):
+        Bucketing(FLTrust())
+
+
+def test_the_inner_rule_starts_with_buckets_not_clients() -> None:
+    """Ten clients in buckets of three are four: fewer than MultiKrum is to select."""
+    options = {"num_malicious_nodes": 1, "num_nodes_to_select": 4}
+    inner = FlowerRule("flwr.serverapp.strategy:MultiKrum", options)
+    inner.check_start(10, None)
+    with pytest.raises(FedgroupError, match="num_nodes_to_select is all 4 clients"):
+        Bucketing(inner, s=3).check_start(10, None)

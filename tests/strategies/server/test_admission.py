@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from flwr.app import Message
 
 from fedgroup.errors import FedgroupError
@@ -34,6 +35,7 @@ def reply(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         "partition-id": 3,
         "num-examples": 48,
         "loss": 0.5,
+        "train_loss": 0.5,
         "groups": [40, 4, 1, 3],
         "seconds": 1.5,
     }
@@ -53,7 +55,7 @@ def reply(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def test_a_good_reply_round_trips() -> None:
     arrays, metrics = reply()
-    update = admit(arrays, metrics, LAYOUT, None, GOOD.theta)
+    update = admit(arrays, metrics, LAYOUT, None, GOOD)
     assert (update.client, update.examples, update.loss, update.groups) == (
         3,
         48,
@@ -94,15 +96,15 @@ def spoiled(name: str, value: float) -> Any:
 def test_bad_replies_are_refused_whole(changes: dict[str, Any], words: str) -> None:
     arrays, metrics = reply(**changes)
     with pytest.raises(FedgroupError, match=words):
-        admit(arrays, metrics, LAYOUT, None, GOOD.theta)
+        admit(arrays, metrics, LAYOUT, None, GOOD)
 
 
 def test_norm_bound() -> None:
     far = GOOD.theta + np.float32(1)
     arrays, metrics = reply(theta=far)
-    assert isinstance(admit(arrays, metrics, LAYOUT, 12.0, GOOD.theta), Update)  # sqrt(126) = 11.2
+    assert isinstance(admit(arrays, metrics, LAYOUT, 12.0, GOOD), Update)  # sqrt(126) = 11.2
     with pytest.raises(FedgroupError, match=r"norm 11\.22 exceeds the bound 11"):
-        admit(arrays, metrics, LAYOUT, 11.0, GOOD.theta)
+        admit(arrays, metrics, LAYOUT, 11.0, GOOD)
 
 
 def test_finite_sees_every_position() -> None:
@@ -191,3 +193,28 @@ def test_max_norm_bounds_a_single_client(tmp_path: Path) -> None:
     (row,) = read_lines(federate_with(meddle, exp, tmp_path), "rounds")[1]["refused"]
     assert row["client"] == victim
     assert "exceeds the bound 5" in row["reason"]
+
+
+def test_a_buffer_may_be_not_finite_where_the_server_sent_it_so() -> None:
+    net = ToyNet(2)
+    net.register_buffer("mask", torch.tensor([0.0, -np.inf, np.nan]))
+    layout, sent = Layout.of(net), read(net)
+    metrics = reply()[1]
+
+    def buffers(*mask: float) -> dict[str, Any]:
+        own = sent.buffers.copy()
+        own[:3] = mask  # a buffer of the model itself comes first
+        return {**sent.arrays(), "buffers": own}
+
+    admit(buffers(0, -np.inf, np.nan), metrics, layout, None, sent)
+    admit(buffers(0, 1, 1), metrics, layout, None, sent)
+    for mask, count in (((0, np.inf, 1), 1), ((-np.inf, -np.inf, -np.inf), 2), ((np.nan,) * 3, 2)):
+        with pytest.raises(FedgroupError, match=f"buffers holds {count} NaN or infinite"):
+            admit(buffers(*mask), metrics, layout, None, sent)
+
+
+@pytest.mark.parametrize("groups", [[1.5], [-1], [float("nan")], "many", [True], 1e400])
+def test_groups_that_are_no_counts_are_refused(groups: Any) -> None:
+    arrays, metrics = reply(groups=groups)
+    with pytest.raises(FedgroupError, match="groups is"):
+        admit(arrays, metrics, LAYOUT, None, GOOD)

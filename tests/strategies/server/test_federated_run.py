@@ -72,7 +72,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(rule: Any, stop: int, tmp_
     assert run(exp, tmp_path / "cut") == cut
     assert records(cut) == records(whole)
     assert all(np.array_equal(value, arrays(cut)[name]) for name, value in arrays(whole).items())
-    assert (cut / "best.npz").read_bytes() == (whole / "best.npz").read_bytes()
+    for name in ("best.npz", "checkpoint.npz"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+    assert [row["round"] for row in read_lines(cut, "timing")] == list(range(6))
 
 
 def test_one_client_with_everything_equals_the_trainer_bitwise(tmp_path: Path) -> None:

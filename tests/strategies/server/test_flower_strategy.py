@@ -102,5 +102,7 @@ def test_min_valid_raises_the_bar(tmp_path: Path) -> None:
     def meddle(number: int, client: int, reply: Message) -> Message | None:
         return None if client == int(schedule(0, 8, 0.5, 1)[0][0]) else reply
 
-    folder = federate_with(meddle, exp, tmp_path)
-    assert "3 valid replies of 4, 4 needed" in str(read_lines(folder, "rounds")[1]["failed"])
+    with pytest.raises(FedgroupError, match="all 1 rounds failed.* 3 valid replies of 4, 4 needed"):
+        federate_with(meddle, exp, tmp_path)
+    (_, row) = read_lines(tmp_path / exp.id, "rounds")
+    assert "3 valid replies of 4, 4 needed" in str(row["failed"])

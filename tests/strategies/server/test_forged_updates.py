@@ -11,6 +11,7 @@ from experiments.report import cells, lines, measured, write
 from experiments.run import run
 from experiments.tables.load import load
 from fedgroup.attacks import BYZANTINE_NAMES
+from fedgroup.errors import FedgroupError
 from fedgroup.layout import read
 from fedgroup.run_directory import read_lines
 from fedgroup.storage import read_json
@@ -201,3 +202,46 @@ def test_the_report_shows_what_a_defence_buys_and_costs(attack: str, tmp_path: P
     assert "tension.png" in files
     assert "ASR" in (tmp_path / "reports" / "toy" / "report.md").read_text()
     assert body[0][head.index("ASR drop")] == "–"
+
+
+@dataclass(frozen=True)
+class Forging:
+    """An attack whose answer is wrong; `how` says in what."""
+
+    how: str
+
+    def init(self, size: int) -> Any:
+        return {"queue": [1]} if self.how == "init" else {}
+
+    def forge(self, state: Any, own: Any, honest: Any, rng: Any, ids: Any = None) -> Any:
+        if self.how == "writes":
+            own[0] *= -1
+        return {
+            "float64": lambda: ([delta.astype(np.float64) for delta in own], state),
+            "few": lambda: (list(own)[1:], state),
+            "alone": lambda: list(own),
+            "list": lambda: (list(own), {"queue": [1]}),
+            "init": lambda: (list(own), state),
+        }[self.how]()
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("float64", r"Forging.forge returned \(126,\) float64, expected \(126,\) float32"),
+        ("few", r"Forging.forge returned \d deltas, expected one delta for each of \d"),
+        ("alone", "Forging.forge returned list, expected the deltas and the state"),
+        ("list", "Forging.forge returned state 'queue' as list, which a checkpoint cannot hold"),
+        ("init", "Forging.init returned state 'queue' as list"),
+        ("writes", "Forging.forge writes into an array that it was given"),
+    ],
+)
+def test_what_an_attack_gives_back_is_checked_by_its_name(
+    how: str, words: str, tmp_path: Path
+) -> None:
+    attack = {"use": "tests.strategies.server.test_forged_updates:Forging", "how": how}
+    exp = make(
+        federation__byzantine=attack, task__attackers={"fraction": 0.5}, federation__rounds=2
+    )
+    with pytest.raises(FedgroupError, match=words):
+        run(exp, tmp_path)

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.run import run
 from fedgroup.errors import FedgroupError
+from strategies.server.preflight import remark
 from tests.strategies.server.runs import (
     make,
 )
@@ -19,6 +20,14 @@ def test_a_trim_too_large_for_the_cohort_is_refused_before_training(tmp_path: Pa
     ):
         run(exp, tmp_path)
     assert not (tmp_path / exp.id).exists()
+
+
+def test_a_rule_that_its_settings_make_another_is_said() -> None:
+    plain = make(federation__aggregator={"use": "trimmed_mean", "trim": 0}).federation
+    assert remark(plain, 8) == "TrimmedMean is here FedAvg (trim 0)."
+    two = make(federation={"aggregator": "median", "fraction": 0.25}).federation
+    assert remark(two, 8) == "Median is here FedAvg (a cohort of 2)."
+    assert remark(make(federation__aggregator="median").federation, 8) == ""
 
 
 def test_forgers_without_malicious_clients_are_refused(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def test_root_sets() -> None:
     assert np.array_equal(draw(train, "natural", 20, 0), draw(train, "natural", 20, 0))
     with pytest.raises(FedgroupError, match="'a1' has 8: change root_size"):
         draw(train, "balanced", 40, 0)
+    with pytest.raises(FedgroupError, match="root_size 18 is no multiple: set 16 or 20"):
+        draw(train, "balanced", 18, 0)
     with pytest.raises(FedgroupError, match="exceeds the 80"):
         draw(train, "natural", 81, 0)
 
