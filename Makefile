@@ -7,9 +7,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TESTS := $(BIN)/python -m pytest -q -p no:randomly -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-random durations lint types unit slow smoke docs same-bytes \
-  gpu-check pretext deploy-local deploy-containers bench-train bench-kernels bench-rounds bench-gm \
-  bench-epic lock clean
+.PHONY: help setup demo test test-fast test-random durations lint types unit slow smoke docs \
+  same-bytes gpu-check pretext deploy-local deploy-containers bench-train bench-kernels \
+  bench-rounds bench-gm bench-epic lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \

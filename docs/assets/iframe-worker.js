@@ -1,5 +1,6 @@
-/* Search from the file system. Browsers start no worker for a page opened as a file, so a hidden frame
-   does the work of one: it runs the worker's script in the page's own process and passes messages. */
+/* Search from the file system. Browsers start no worker for a page opened as a file, so a hidden
+   frame does the work of one: it runs the worker script in the process of the page and passes
+   messages. */
 if (location.protocol === "file:") {
   class IFrameWorker extends EventTarget {
     constructor(url) {

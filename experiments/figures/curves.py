@@ -67,7 +67,16 @@ class Panel:
     """What a panel without a line says."""
 
     def lines(self, rows: Sequence[Row], table: Table, results: Path) -> list[NamedCurve]:
-        """Return the curves of rows of which something is known; for drops, the baseline too."""
+        """Return the curves of rows of which something is known; for drops, the baseline too.
+
+        Args:
+            rows: Rows of the table; one without a known value is left out.
+            table: The table, for names and looks of its rows.
+            results: Folder of the runs.
+
+        Returns:
+            A curve per row, in percent; of drops in points, after the baseline's line at zero.
+        """
         read = drop if self.against else absolute
         named = [
             NamedCurve(line_name(row, table), line_look(row, table), curve)

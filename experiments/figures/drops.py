@@ -97,7 +97,16 @@ def compose(table: Table, lines: Sequence[Line]) -> Figure:
 
 
 def published(table: Table, line: Line, kind: Kind) -> tuple[float, float] | None:
-    """Return the paper's mean and standard deviation (NaN without one); None where it has none."""
+    """Return what the paper prints for a row.
+
+    Args:
+        table: The table, with the paper's values by label.
+        line: The row.
+        kind: Which of the two drops.
+
+    Returns:
+        Mean and standard deviation (NaN without one) in points; None where the paper has no mean.
+    """
     text = table.paper.get(tuple(line.row.label.values()), {}).get(kind.published, "")
     mean, _, std = text.partition("±")
     try:

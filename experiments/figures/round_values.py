@@ -55,7 +55,16 @@ def finished(row: Row, results: Path) -> bool:
 
 
 def absolute(row: Row, metric: str, results: Path) -> Curve | None:
-    """Return a metric of the row as it is, over the rounds that every finished seed evaluated."""
+    """Return a metric of the row as it is, over the rounds that every finished seed evaluated.
+
+    Args:
+        row: The row.
+        metric: Name of a metric in percent, such as "wga".
+        results: Folder of the runs.
+
+    Returns:
+        The curve in percent; None where no seed is finished or no value is known.
+    """
     runs = [series for run in row.experiments if (series := _series(run, results))]
     return _curve([{r: line.get(metric) for r, line in series.items()} for series in runs])
 

@@ -87,6 +87,9 @@ def page(title: str, sections: Sequence[Section], together: Sequence[str] = ()) 
         title: Title of the page.
         sections: What it says about each table. What all of their summaries say is said once.
         together: Sentences over all tables.
+
+    Returns:
+        The whole page, with styles, script and figures in it.
     """
     folder = resources.files("experiments") / "report"
 
@@ -136,6 +139,9 @@ def picture(name: str, title: str, about: str, folder: Path) -> Picture:
         title: Its title.
         about: Its caption.
         folder: Where NAME.svg and NAME.png are.
+
+    Returns:
+        The figure as a data URI, with its width and height in CSS pixels (96 an inch).
     """
     svg, png = ((folder / f"{name}.{kind}").read_bytes() for kind in ("svg", "png"))
     kind, content = ("svg+xml", svg) if len(svg) <= LARGER * len(png) else ("png", png)

@@ -25,6 +25,9 @@ def latex(table: Table, lines: Sequence[Line], notes: Sequence[str]) -> str:
         table: The table.
         lines: Its rows with their numbers.
         notes: What stands under it.
+
+    Returns:
+        LaTeX source that ends with a newline; letters that it has to define stand before the table.
     """
     columns, body, constant = _narrowed(*lay_out(table, lines))
     align = "".join(

@@ -27,6 +27,9 @@ def markdown(
         notes: What stands under the table.
         signals: Rows of the separability report; empty where nothing is probed.
         verdict: The verdict on what is audited; None where nothing is.
+
+    Returns:
+        Markdown that ends with a newline.
     """
     parts = [f"# {heading(table.title)}", block(table.note)]
     if verdict:

@@ -82,6 +82,9 @@ def cell(mean: float, std: float, decimals: int = 1) -> str:
         mean: The mean; without a sign where it rounds to zero.
         std: The standard deviation; NaN, that of a single seed, is left out.
         decimals: Decimals of both.
+
+    Returns:
+        The text, such as '71.3 ± 0.4', or '71.3' of a single seed.
     """
     text = number(mean, decimals)
     return text if math.isnan(std) else f"{text} ± {std:.{decimals}f}"

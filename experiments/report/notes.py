@@ -48,6 +48,9 @@ def table_notes(table: Table, lines: Sequence[Line], results: Path, select: str)
         results: Folder of the runs.
         select: Selection rule of the numbers.
 
+    Returns:
+        The notes in the order in which they are printed.
+
     Raises:
         FedgroupError: No run of the table is finished.
     """

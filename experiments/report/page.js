@@ -2,7 +2,7 @@
 (() => {
   const collator = new Intl.Collator("en", { numeric: true });
 
-  /* A column of numbers sorts by number, any other by text; cells without a number come last either way. */
+  /* A column of numbers sorts by number, any other by text; cells without a number come last. */
   function key(row, place, numeric) {
     const cell = row.cells[place];
     if (!numeric) return cell.textContent;
@@ -60,5 +60,7 @@
     closed = [...document.querySelectorAll("details:not([open])")];
     closed.forEach((details) => { details.open = true; });
   });
-  window.addEventListener("afterprint", () => closed.forEach((details) => { details.open = false; }));
+  window.addEventListener("afterprint", () => {
+    closed.forEach((details) => { details.open = false; });
+  });
 })();

@@ -116,6 +116,9 @@ def reportable(names: Sequence[str], load: Callable[[str], Table], results: Path
         load: Loads a table by its name.
         results: Folder of the runs.
 
+    Returns:
+        The tables in the order of their names as given; for `all`, by number.
+
     Raises:
         FedgroupError: A table that is named twice, `all` beside names, or no table with a finished
             run.

@@ -33,6 +33,9 @@ def verdict(table: Table, lines: Sequence[Line], results: Path) -> Verdict | Non
         table: The table.
         lines: Its rows with their numbers.
         results: Folder of the runs.
+
+    Returns:
+        Sentences, and a table with a row per audited row that has a drop of WGA; or None.
     """
     judged = [line for line in lines if line.row.audited and line.drops and "wga" in line.drops]
     if not judged:

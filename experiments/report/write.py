@@ -91,6 +91,9 @@ def write(table: Table, results: Path, select: str) -> list[Path]:
         table: The table.
         results: Folder of the runs.
         select: Selection rule of the numbers.
+
+    Returns:
+        The files.
     """
     return write_all([make(table, results, select)])
 

@@ -121,7 +121,11 @@ def test_a_data_set_gets_the_table_of_rules() -> None:
         ({"NAME": "krum"}, "here", "--root names the folder of a data set"),
         ({"NAME": "krumm"}, None, "did you mean 'krum'"),
         ({"NAME": "tests.toy:Nothing"}, None, "has no 'Nothing'"),
-        ({"NAME": "tests.toy:ToyModel"}, None, "is a model, and NAME takes .*: there is no audit of one"),
+        (
+            {"NAME": "tests.toy:ToyModel"},
+            None,
+            "is a model, and NAME takes .*: there is no audit of one",
+        ),
         ({"NAME": "tests.toy:ToyNet"}, None, "is of no known family"),
         ({"NAME": "[1]"}, None, "must be a name, an import path or a mapping"),
     ],
