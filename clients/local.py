@@ -9,11 +9,11 @@ from fedgroup.dataset import Ints
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
 from fedgroup.frozen import Frozen, fresh_copy, model_hash
+from fedgroup.guards.surroundings import component_call
 from fedgroup.layout import Weights, read, write
 from fedgroup.model import Model, build_model
 from fedgroup.seeding import rng
-from fedgroup.settings_cache import cached_by_settings
-from fedgroup.surroundings import component_call
+from fedgroup.settings.settings_cache import cached_by_settings
 from fedgroup.task import Task, assign_clients, placed_splits
 from fedgroup.train import fit
 from fedgroup.update import Update

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fedgroup
-from fedgroup.short_paths import short_temporary
+from fedgroup.host.short_paths import short_temporary
 
 
 def home() -> str:

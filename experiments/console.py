@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from fedgroup.names import HIDDEN
+from fedgroup.guards.names import HIDDEN
 
 
 def plain(text: str, style: str = "") -> Text:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fedgroup.attacks.attack import wants_reference
 from fedgroup.errors import unknown
-from fedgroup.identity import Identity, identity
+from fedgroup.identity.run_identity import Identity, identity
 from fedgroup.methods.central_run import Central
 from fedgroup.methods.method import TrainingMethod
 from fedgroup.spec import build, to_dict

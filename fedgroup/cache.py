@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fedgroup.dataset import GroupedDataset, Ints
-from fedgroup.identity import beyond_settings
+from fedgroup.identity.run_identity import beyond_settings
 from fedgroup.spec import to_dict
 from fedgroup.storage import cache_dir
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
-from fedgroup.names import check_names_of
+from fedgroup.guards.names import check_names_of
 from fedgroup.spec import Component
 
 Ints = NDArray[np.int64]

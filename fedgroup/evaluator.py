@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from fedgroup.attacks.attack import Predict
-from fedgroup.checkpoint import Checkpoint
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.layout import read
 from fedgroup.predict import count, predict
-from fedgroup.run_directory import Run
+from fedgroup.runs.checkpoint import Checkpoint
+from fedgroup.runs.run_directory import Run
 from fedgroup.task import Task, attack_success, placed_splits, prepared_splits
 
 

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedgroup.component_results import checked_model
-from fedgroup.downloaded_weights import refuse_damaged, weights_cache
 from fedgroup.errors import FedgroupError
+from fedgroup.guards.component_results import checked_model
+from fedgroup.guards.surroundings import component_call, name_of
+from fedgroup.host.downloaded_weights import refuse_damaged, weights_cache
 from fedgroup.layout import refuse_unsent
 from fedgroup.seeding import torch_seed
 from fedgroup.spec import Component
 from fedgroup.starting_weights import load_weights, weights_file, weights_files
-from fedgroup.surroundings import component_call, name_of
 
 NAMES = {
     "small": "fedgroup.model:Small",

@@ -11,7 +11,7 @@ from typing import Any
 from fedgroup.dataset import GroupInfo
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
-from fedgroup.weak_points import weak_points
+from fedgroup.runs.weak_points import weak_points
 
 RULES = ("best_val_wga", "final", "last10")
 

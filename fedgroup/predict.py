@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fedgroup.component_results import checked_logits
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.device import cores
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
+from fedgroup.guards.component_results import checked_logits
 from fedgroup.seeding import changed_streams, global_state, global_streams, restore_global_state
 
 BATCH = 256

@@ -20,9 +20,9 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.kinds import refuse_misplaced
-from fedgroup.namesakes import hidden
-from fedgroup.settings_cache import settings_key
+from fedgroup.guards.kinds import refuse_misplaced
+from fedgroup.host.namesakes import hidden
+from fedgroup.settings.settings_cache import settings_key
 
 OURS = ("fedgroup", "strategies", "clients", "experiments")
 """Our packages: found first, whatever lies in the current folder."""

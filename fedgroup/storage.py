@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from fedgroup.errors import FedgroupError
-from fedgroup.locks import FOREVER, Lock
-from fedgroup.sharing import make_folder, share, why
+from fedgroup.host.locks import FOREVER, Lock
+from fedgroup.host.sharing import make_folder, share, why
 
 Arrays = dict[str, NDArray[Any]]
 """Arrays by name, as an .npz file holds them."""

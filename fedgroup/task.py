@@ -10,25 +10,25 @@ from fedgroup import attacks, data, model, partitions
 from fedgroup.attacks.attack import Attack, Predict
 from fedgroup.attacks.malicious_clients import Attackers, deal_poisons
 from fedgroup.attacks.none import NoAttack
-from fedgroup.component_content import content_of, look_again
-from fedgroup.data_results import (
+from fedgroup.dataset import Dataset, Ints, Splits
+from fedgroup.errors import FedgroupError
+from fedgroup.group_metrics import Counts
+from fedgroup.guards.data_results import (
     checked_counts,
     checked_parts,
     checked_poisoned,
     checked_splits,
     picture_versions,
 )
-from fedgroup.dataset import Dataset, Ints, Splits
-from fedgroup.errors import FedgroupError
-from fedgroup.group_metrics import Counts
-from fedgroup.identity import content_digest
+from fedgroup.guards.surroundings import component_call, name_of
+from fedgroup.identity.component_files import content_of, look_again
+from fedgroup.identity.run_identity import content_digest
 from fedgroup.image_placement import place
 from fedgroup.model import Model
 from fedgroup.partitions.partition import Partition, validate
 from fedgroup.seeding import rng
-from fedgroup.settings_cache import cached_by_settings
+from fedgroup.settings.settings_cache import cached_by_settings
 from fedgroup.spec import build, component, to_dict
-from fedgroup.surroundings import component_call, name_of
 from fedgroup.train import TrainConfig
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from fedgroup.component_results import checked_logits
 from fedgroup.dataset import Batch, GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
+from fedgroup.guards.component_results import checked_logits
 from fedgroup.proximal import proximal_pull
 from fedgroup.seeding import entropy_of, global_streams
 

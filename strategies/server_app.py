@@ -15,13 +15,13 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import depth, merge, overrides
+from fedgroup.settings.overrides import depth, merge, overrides
 from fedgroup.spec import build
 from fedgroup.task import Task, assign_clients
 from fedgroup.update import ClientLanes
 from strategies.federation import Federation
 from strategies.server.federated_run import federate
-from strategies.server.partition_grid import PartitionGrid
+from strategies.server.remote_sites import PartitionGrid
 
 app = ServerApp()
 TIMEOUT = 3600.0

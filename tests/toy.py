@@ -8,8 +8,8 @@ import torch
 
 from fedgroup.checks.toy_data import TinyModel, TinyNet, pictures
 from fedgroup.dataset import GroupedDataset, GroupInfo, Splits
-from fedgroup.overrides import merge
 from fedgroup.seeding import rng
+from fedgroup.settings.overrides import merge
 from fedgroup.spec import build
 from fedgroup.task import Task
 

@@ -19,7 +19,7 @@ from fedgroup.attacks.gradient_matching.gradient_matching import GradientMatchin
 from fedgroup.data.prepare import check, prepare
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import merge, parse_yaml, settings_of
+from fedgroup.settings.overrides import merge, parse_yaml, settings_of
 from fedgroup.spec import build, short_name, to_dict
 from fedgroup.task import Task, load_splits, prepared_splits
 

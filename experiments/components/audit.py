@@ -14,7 +14,7 @@ from experiments.tables.extra_rows import component_title
 from experiments.tables.load import load
 from experiments.tables.table import Row, Table
 from fedgroup.errors import FedgroupError
-from fedgroup.kinds import Kind
+from fedgroup.guards.kinds import Kind
 
 OPTIONS: dict[str, tuple[Kind, ...]] = {
     "NAME": ("rule",),

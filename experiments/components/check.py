@@ -6,7 +6,7 @@ from typing import Any
 from experiments.components.families import CHECKED, Family, family_named, family_of
 from experiments.console import make_console
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.overrides import merge, parse_yaml, settings_of
+from fedgroup.settings.overrides import merge, parse_yaml, settings_of
 from fedgroup.spec import build, resolve
 
 

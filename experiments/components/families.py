@@ -17,9 +17,9 @@ from fedgroup.checks.runner import Answer
 from fedgroup.checks.sample_attack import check_sample_attack
 from fedgroup.checks.update_attack import check_update_attack
 from fedgroup.errors import FedgroupError
-from fedgroup.kinds import METHODS, Kind, kind_of
+from fedgroup.guards.kinds import METHODS, Kind, kind_of
 from fedgroup.spec import Names, imported
-from strategies.checks import check_aggregator
+from strategies.checks.rule_checks import check_aggregator
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from experiments.results.finished_runs import result
 from experiments.results.measurements import RAW_ACC, is_baseline
 from experiments.tables.table import Row
 from fedgroup.model_selection import attack_rate, counts, metrics
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 
 Series = dict[int, dict[str, float | None]]
 """Evaluated round -> metric -> value in percent; None where the value is unknown."""

@@ -16,9 +16,9 @@ from experiments.launch.agreement import agreement
 from experiments.launch.folder_health import folder_health, weights_health
 from experiments.launch.memory_estimate import PROCESS, available_bytes
 from fedgroup.device import CORES, VARIABLE, cores, describe, pick
-from fedgroup.environment import environment
 from fedgroup.errors import FedgroupError
-from fedgroup.namesakes import namesakes
+from fedgroup.host.namesakes import namesakes
+from fedgroup.runs.environment import environment
 from fedgroup.storage import cache_dir
 
 NEEDED = ("torch", "torchvision", "numpy", "flwr", "ray")

@@ -20,7 +20,7 @@ from experiments.report.terminal import print_reports
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import status
+from fedgroup.runs.run_directory import status
 
 COMPLETED = "finished:completed"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fedgroup.downloaded_weights import is_damaged, weights_cache
 from fedgroup.errors import FedgroupError
-from fedgroup.locks import Lock, kind_of
-from fedgroup.sharing import make_folder, why
+from fedgroup.host.downloaded_weights import is_damaged, weights_cache
+from fedgroup.host.locks import Lock, kind_of
+from fedgroup.host.sharing import make_folder, why
 from fedgroup.storage import atomic
 
 LEAST = 2**30

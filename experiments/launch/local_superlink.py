@@ -20,8 +20,8 @@ from urllib.request import ProxyHandler, build_opener
 
 from clients.ray_host import short_folder
 from fedgroup.errors import FedgroupError
-from fedgroup.locks import Lock
-from fedgroup.sharing import make_folder, why
+from fedgroup.host.locks import Lock
+from fedgroup.host.sharing import make_folder, why
 
 ADDRESSES = (":local:", ":local-in-memory:")
 """What a connection in Flower's config.toml says that means a SuperLink on this machine."""

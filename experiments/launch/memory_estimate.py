@@ -15,7 +15,7 @@ from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
 from fedgroup.image_placement import BANK_SHARE, image_bytes
 from fedgroup.model import Model
-from fedgroup.settings_cache import cached_by_settings
+from fedgroup.settings.settings_cache import cached_by_settings
 from fedgroup.task import assign_clients, prepared_splits
 from strategies.cohort_schedule import cohort_size
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import experiments
-from fedgroup.short_paths import short_temporary
+from fedgroup.host.short_paths import short_temporary
 
 HOME = str(Path(experiments.__file__).resolve().parents[1])
 PATHS = ("PYTHONPATH", "PYTHONSAFEPATH")

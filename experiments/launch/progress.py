@@ -23,7 +23,7 @@ from experiments.experiment import Experiment
 from experiments.launch.scheduler import Display, Watched, launch
 from experiments.launch.tensorboard import Board
 from fedgroup.model_selection import counts
-from fedgroup.run_directory import SECONDS
+from fedgroup.runs.run_directory import SECONDS
 
 PARTS = SECONDS[:-1]
 """Parts shown of a round: all but its record, which is that of the round before."""

@@ -23,7 +23,7 @@ from experiments.tables.table import Table
 from fedgroup.device import pick
 from fedgroup.errors import unknown
 from fedgroup.model_selection import RULES
-from fedgroup.run_directory import status
+from fedgroup.runs.run_directory import status
 from fedgroup.task import load_splits, prepared_splits
 from strategies.server.preflight import preflight, remark
 

@@ -20,7 +20,7 @@ from experiments.launch.worker import work
 from experiments.results.finished_runs import refusal
 from fedgroup.device import CORES, VARIABLE, cores, pick
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import ERROR, read_lines, status
+from fedgroup.runs.run_directory import ERROR, read_lines, status
 
 POLL = 0.25
 """Seconds between looks at the run directories."""

@@ -8,7 +8,7 @@ from typing import Any
 from experiments.launch.scheduler import Watched
 from fedgroup.errors import FedgroupError
 from fedgroup.model_selection import counts
-from fedgroup.run_directory import SECONDS, read_lines
+from fedgroup.runs.run_directory import SECONDS, read_lines
 
 
 class Board:

@@ -16,9 +16,9 @@ from experiments.experiment import Experiment
 from experiments.launch.processes import end_with_parent
 from experiments.run import run
 from fedgroup.errors import FedgroupError
-from fedgroup.locks import is_held
-from fedgroup.run_directory import ERROR, InUse, status
-from fedgroup.sharing import make_folder, share, why
+from fedgroup.host.locks import is_held
+from fedgroup.host.sharing import make_folder, share, why
+from fedgroup.runs.run_directory import ERROR, InUse, status
 from fedgroup.storage import write_text
 
 LOG = "log.txt"

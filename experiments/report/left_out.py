@@ -6,7 +6,7 @@ from experiments.results.finished_runs import refusal, remarks, result
 from experiments.results.probe_reports import probe_remarks
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
-from fedgroup.record_digests import has_digests
+from fedgroup.runs.record_digests import has_digests
 
 
 def left_out(table: Table, results: Path) -> list[str]:

@@ -18,7 +18,7 @@ from experiments.results.older_runs import changes
 from experiments.tables.shipped import table_names
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import status
+from fedgroup.runs.run_directory import status
 
 
 def print_reports(

@@ -21,8 +21,8 @@ from experiments.results.frames import frame, summary_frame
 from experiments.results.measurements import Line, lines
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
-from fedgroup.file_names import file_name
-from fedgroup.sharing import make_folder, why
+from fedgroup.host.file_names import file_name
+from fedgroup.host.sharing import make_folder, why
 from fedgroup.storage import exclusive, write_text
 
 

@@ -13,11 +13,11 @@ from typing import Any
 from experiments.experiment import Experiment
 from experiments.results.spec_check import check_spec
 from experiments.results.weak_numbers import other_length
-from fedgroup.environment import PACKAGES
 from fedgroup.errors import FedgroupError
-from fedgroup.record_digests import BOUND
-from fedgroup.result_file import read_result
-from fedgroup.run_directory import ERROR, RESULT, SECONDS, read_lines, status
+from fedgroup.runs.environment import PACKAGES
+from fedgroup.runs.record_digests import BOUND
+from fedgroup.runs.result_file import read_result
+from fedgroup.runs.run_directory import ERROR, RESULT, SECONDS, read_lines, status
 
 BESIDES = ("prepare", "method")
 """Seconds of a method's own phases, which stand beside those of the rounds."""

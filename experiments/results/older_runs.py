@@ -13,8 +13,8 @@ from experiments.experiment import Experiment
 from experiments.tables.labels import labelled
 from experiments.tables.table import Row, Table
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import ENTRY, Identity, spec_changes
-from fedgroup.run_directory import RESULT
+from fedgroup.identity.run_identity import ENTRY, Identity, spec_changes
+from fedgroup.runs.run_directory import RESULT
 from fedgroup.storage import read_json
 
 

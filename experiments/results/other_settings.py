@@ -10,7 +10,7 @@ from typing import Any
 from experiments.experiment import PARTS
 from experiments.tables.table import Table
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import leaves, parse_yaml
+from fedgroup.settings.overrides import leaves, parse_yaml
 
 MOST = 6
 """Runs that differ in more settings belong to another table."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import beyond_settings, component_path
+from fedgroup.identity.run_identity import beyond_settings, component_path
 from fedgroup.probes.probe import Probe
-from fedgroup.record_digests import FILES, RUN
-from fedgroup.run_directory import RESULT
+from fedgroup.runs.record_digests import FILES, RUN
+from fedgroup.runs.run_directory import RESULT
 from fedgroup.spec import build, imported
 
 MEASURED = "measured"

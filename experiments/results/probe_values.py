@@ -24,17 +24,17 @@ from experiments.results.probe_reports import (
 from experiments.results.spec_check import check_named
 from experiments.tables.labels import labelled
 from experiments.tables.table import Table
-from fedgroup.component_results import checked_plain, described
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import component_path
-from fedgroup.overrides import settings_of
+from fedgroup.guards.component_results import checked_plain, described
+from fedgroup.guards.surroundings import component_call, name_of
+from fedgroup.identity.run_identity import component_path
 from fedgroup.probes import NAMES
 from fedgroup.probes.probe import Probe
-from fedgroup.result_file import read_result
-from fedgroup.run_directory import status
+from fedgroup.runs.result_file import read_result
+from fedgroup.runs.run_directory import status
+from fedgroup.settings.overrides import settings_of
 from fedgroup.spec import build, resolve, short_name, to_dict
 from fedgroup.storage import write_json
-from fedgroup.surroundings import component_call, name_of
 
 
 def component(settings: str | dict[str, Any], where: str) -> Probe:

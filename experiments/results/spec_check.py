@@ -7,9 +7,9 @@ from typing import Any
 
 from experiments.experiment import PARTS, Experiment
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import ENTRY, directory_name, spec_changes
+from fedgroup.identity.run_identity import ENTRY, directory_name, spec_changes
+from fedgroup.identity.settings_id import settings_id
 from fedgroup.methods.central_run import Central
-from fedgroup.settings_id import settings_id
 
 
 def check_spec(folder: Path, experiment: Experiment) -> None:

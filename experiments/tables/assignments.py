@@ -7,7 +7,7 @@ from typing import Any
 from experiments.experiment import PARTS, Experiment
 from fedgroup.attacks.none import NoAttack
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import leaves, merge
+from fedgroup.settings.overrides import leaves, merge
 
 Unused = Callable[[Experiment], bool]
 UNUSED: dict[str, tuple[Unused, str]] = {

@@ -8,7 +8,7 @@ import strategies
 from experiments.experiment import Experiment
 from experiments.tables.table import Row
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import merge, parse_yaml
+from fedgroup.settings.overrides import merge, parse_yaml
 from fedgroup.spec import short_name, to_dict
 
 Kind = Literal["rule", "method"]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.overrides import leaves
+from fedgroup.settings.overrides import leaves
 
 KEYS = (
     *("title", "note", "base", "scales", "scale", "rows", "vary", "columns"),

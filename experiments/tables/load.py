@@ -34,7 +34,7 @@ from experiments.tables.scales import read_scales, scale_chain, scale_for_data
 from experiments.tables.shipped import table_file
 from experiments.tables.table import Row, Table
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.overrides import leaves, merge, overrides, read_yaml
+from fedgroup.settings.overrides import leaves, merge, overrides, read_yaml
 
 
 @dataclass(frozen=True)

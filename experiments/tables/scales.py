@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.overrides import read_yaml
+from fedgroup.settings.overrides import read_yaml
 
 
 def read_scales(entry: Any, where: str) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.overrides import read_yaml
+from fedgroup.settings.overrides import read_yaml
 
 
 def table_names() -> list[str]:

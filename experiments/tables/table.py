@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.experiment import Experiment
-from fedgroup.names import check_text
+from fedgroup.guards.names import check_text
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Checks of outsiders' components: one suite per family (rules: strategies/checks.py).
+"""Checks of outsiders' components: one suite per family (rules: strategies/checks/rule_checks.py).
 
     fedgroup check my_pkg.mod:MyAttack
 

@@ -32,8 +32,8 @@ from fedgroup.checks.toy_data import (
 from fedgroup.dataset import Bools
 from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.method import TrainingMethod, evaluation_interval
-from fedgroup.run_directory import Run, open_run, read_lines
-from fedgroup.settings_cache import cached_by_settings
+from fedgroup.runs.run_directory import Run, open_run, read_lines
+from fedgroup.settings.settings_cache import cached_by_settings
 from fedgroup.storage import read_arrays
 from fedgroup.task import Task, prepared_splits
 from fedgroup.train import TrainConfig

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeVar
 
+from fedgroup.guards.surroundings import Surroundings, kept
 from fedgroup.seeding import changed_streams, global_state, restore_global_state
-from fedgroup.surroundings import Surroundings, kept
 
 C = TypeVar("C")
 """A component of one family."""
@@ -80,7 +80,7 @@ def nonsense_refused(component: C, use: Callable[[C], object]) -> None:
 
 
 def surroundings_kept(component: C, use: Callable[[C], object], streams: bool = True) -> None:
-    """Require that a component leaves the process as it was: see fedgroup/surroundings.py.
+    """Require that a component leaves the process as it was: see fedgroup/guards/surroundings.py.
 
     Args:
         component: The component.

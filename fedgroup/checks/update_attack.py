@@ -12,7 +12,7 @@ from fedgroup.checks.runner import (
     nonsense_refused,
     surroundings_kept,
 )
-from fedgroup.component_results import checked_state
+from fedgroup.guards.component_results import checked_state
 from fedgroup.seeding import rng
 
 SIZE = 500

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fedgroup.component_content import files_of, says_files
-from fedgroup.file_contents import changed_in_place, digest_files
+from fedgroup.identity.component_files import files_of, says_files
+from fedgroup.identity.file_contents import changed_in_place, digest_files
 
 
 def content_lines(dataset: Any) -> list[str]:

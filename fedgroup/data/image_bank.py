@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fedgroup.dataset import GroupedDataset, GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.sharing import make_folder, share, why
+from fedgroup.host.sharing import make_folder, share, why
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(label, done, total) while something long is made."""

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedgroup.component_content import files_of
 from fedgroup.data.decoding import Transform, decode_all, require_files
 from fedgroup.data.image_bank import Progress, has_bank, no_progress, read_bank, write_bank
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
-from fedgroup.file_contents import digest_files
-from fedgroup.file_names import file_name
+from fedgroup.host.file_names import file_name
+from fedgroup.identity.component_files import files_of
+from fedgroup.identity.file_contents import digest_files
 from fedgroup.storage import cache_dir
 
 DECODER_VERSION = 2

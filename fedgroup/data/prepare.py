@@ -9,12 +9,12 @@ from fedgroup.data import fashion_files
 from fedgroup.data.celeba import COUNTS as CELEBA_COUNTS
 from fedgroup.data.celeba import CelebA
 from fedgroup.data.content_check import content_lines
-from fedgroup.data.download import fetch, unpack
 from fedgroup.data.fashion import Fashion
 from fedgroup.data.folder import Folder
 from fedgroup.data.image_bank import Progress, no_progress
 from fedgroup.data.listing import Listing
 from fedgroup.data.metadata import counts
+from fedgroup.data.resumable_download import fetch, unpack
 from fedgroup.data.waterbirds import COUNTS as WATERBIRDS_COUNTS
 from fedgroup.data.waterbirds import FOLDERS, VARIANTS, Waterbirds
 from fedgroup.errors import FedgroupError, unknown

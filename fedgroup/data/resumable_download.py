@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fedgroup.data.image_bank import Progress, no_progress
 from fedgroup.errors import FedgroupError
-from fedgroup.sharing import share
+from fedgroup.host.sharing import share
 from fedgroup.storage import exclusive
 
 BLOCK = 1 << 18

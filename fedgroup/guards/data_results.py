@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedgroup.component_results import described, read_only
 from fedgroup.dataset import GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
+from fedgroup.guards.component_results import described, read_only
 
 COLUMNS = ("row", "y", "group", "poison", "index")
 """Columns of a split."""

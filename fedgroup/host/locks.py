@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import SoftFileLock, Timeout, lock_descriptor
 
-from fedgroup.sharing import share
+from fedgroup.host.sharing import share
 
 POLL = 0.05
 """Seconds between two tries."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fedgroup.errors import FedgroupError
-from fedgroup.file_contents import digest_files, files_below
-from fedgroup.settings_cache import cached_by_settings
-from fedgroup.source_code import is_ours
+from fedgroup.identity.file_contents import digest_files, files_below
+from fedgroup.identity.source_code import is_ours
+from fedgroup.settings.settings_cache import cached_by_settings
 
 UNREAD = "cannot be read here"
 """Stands for the content of files that cannot be had: a run of them does not start."""

@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import nn
 
-from fedgroup.component_results import checked_plain, described
 from fedgroup.dataset import Bools
 from fedgroup.errors import FedgroupError
 from fedgroup.frozen import Frozen
-from fedgroup.surroundings import Surroundings
+from fedgroup.guards.component_results import checked_plain, described
+from fedgroup.guards.surroundings import Surroundings
 
 
 class BetweenEpochs:

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from fedgroup.checkpoint import Checkpoint
-from fedgroup.component_results import checked_state
 from fedgroup.dataset import Bools, GroupedDataset
 from fedgroup.evaluator import Evaluator
 from fedgroup.frozen import check_same_model, model_facts
 from fedgroup.group_metrics import tier_masks
+from fedgroup.guards.component_results import checked_state
+from fedgroup.guards.surroundings import name_of
 from fedgroup.layout import Layout, Weights, read, write
-from fedgroup.run_directory import Run
+from fedgroup.runs.checkpoint import Checkpoint
+from fedgroup.runs.run_directory import Run
 from fedgroup.storage import Arrays
-from fedgroup.surroundings import name_of
 from fedgroup.train import Epoch, Progress
 
 

@@ -9,15 +9,15 @@ from fedgroup import methods
 from fedgroup.dataset import Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import identity
+from fedgroup.guards.surroundings import component_call, name_of
+from fedgroup.identity.run_identity import identity
 from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.method import TrainingMethod, evaluation_interval
 from fedgroup.model_selection import attack_rate, counts, metrics, summary
-from fedgroup.poison_table import save_poisons
-from fedgroup.result_file import read_result
-from fedgroup.run_directory import RESULT, open_run, read_lines
+from fedgroup.runs.poison_table import save_poisons
+from fedgroup.runs.result_file import read_result
+from fedgroup.runs.run_directory import RESULT, open_run, read_lines
 from fedgroup.spec import component, to_dict
-from fedgroup.surroundings import component_call, name_of
 from fedgroup.task import Task, forget_changed_data, placed_splits, prepared_splits
 
 

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from fedgroup.checkpoint import Checkpoint
 from fedgroup.dataset import Bools, GroupedDataset, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluator import Evaluator
@@ -21,7 +20,8 @@ from fedgroup.methods.central_records import CentralRecords, MethodState, tally
 from fedgroup.methods.stage import Stage, check_loss, epoch_rng, make_stage, start_model
 from fedgroup.predict import predict
 from fedgroup.proximal import parameter_copies
-from fedgroup.run_directory import Run
+from fedgroup.runs.checkpoint import Checkpoint
+from fedgroup.runs.run_directory import Run
 from fedgroup.task import Task
 from fedgroup.train import Draw, Epoch, Objective, Progress, TrainConfig, epochs
 

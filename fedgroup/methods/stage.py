@@ -24,7 +24,7 @@ from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
 from fedgroup.frozen import frozen_digest
 from fedgroup.group_metrics import Counts
-from fedgroup.identity import code_of_function, component_path, versions_of
+from fedgroup.identity.run_identity import code_of_function, component_path, versions_of
 from fedgroup.layout import Weights, read, write
 from fedgroup.methods.stage_keepers import (
     BestWeights,

@@ -9,9 +9,9 @@ import numpy as np
 
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.errors import FedgroupError
-from fedgroup.options import Options, freeze, thaw
 from fedgroup.partitions.partition import check_clients, check_enough, validate
 from fedgroup.seeding import rng
+from fedgroup.settings.options import Options, freeze, thaw
 from fedgroup.spec import imported
 
 INSTALL = "partition flwr_datasets needs an extra package: pip install 'fedgroup[partitioners]'"
@@ -26,7 +26,7 @@ class FlwrDatasets:
     """
 
     hosts: ClassVar[bool] = True
-    """It runs the code of others, which is guarded (fedgroup/surroundings.py)."""
+    """It runs the code of others, which is guarded (fedgroup/guards/surroundings.py)."""
 
     partitioner: str = "flwr_datasets.partitioner:IidPartitioner"
     """Import path of the class."""

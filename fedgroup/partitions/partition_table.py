@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fedgroup.dataset import GroupedDataset, Ints
 from fedgroup.partitions.partition import group_table
-from fedgroup.run_directory import Run
+from fedgroup.runs.run_directory import Run
 
 
 def save_partition(run: Run, shards: Sequence[Ints], train: GroupedDataset) -> None:

@@ -16,7 +16,7 @@ from fedgroup.methods.stage import Stage, make_stage
 from fedgroup.probes.finished_run import finished_task
 from fedgroup.probes.separability import compare
 from fedgroup.probes.signals import DISCRETE, Floats, eliminations, signals
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build
 from fedgroup.storage import read_json

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("fedgroup", "torch", "torchvision", "numpy", "flwr", "ray")
-OURS = "fedgroup/environment.py"
+OURS = "fedgroup/runs/environment.py"
 """A file that our own repository holds at this place."""
 
 
@@ -30,7 +30,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": describe(pick()),
-        "commit": _commit(Path(__file__).resolve().parents[1]),
+        "commit": _commit(Path(__file__).resolve().parents[2]),
     }
 
 

@@ -1,7 +1,7 @@
 """Which samples the attack of a run poisoned: poisons.csv in its directory."""
 
 from fedgroup.attacks.attack import AttackWithBases, manifest
-from fedgroup.run_directory import Run
+from fedgroup.runs.run_directory import Run
 from fedgroup.task import Task, load_splits, prepared_splits
 
 COLUMNS = ("base", "base_group", "old_label", "new_label", "position", "pixels")

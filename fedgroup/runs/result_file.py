@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fedgroup.errors import FedgroupError
 from fedgroup.model_selection import RULES, select
-from fedgroup.record_digests import check_bound, has_digests
-from fedgroup.run_directory import RESULT, read_lines
+from fedgroup.runs.record_digests import check_bound, has_digests
+from fedgroup.runs.run_directory import RESULT, read_lines
 
 ROUNDING = 1e-6
 """Points by which two ways to compute one percentage may differ."""

@@ -23,13 +23,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from fedgroup.checkpoint import Checkpoint, length_until, read_checkpoint, write_checkpoint
-from fedgroup.environment import continued, environment
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import spec_changes
-from fedgroup.locks import Lock, is_held
-from fedgroup.record_digests import UNBOUND, bound_to
-from fedgroup.sharing import make_folder, share, why
+from fedgroup.host.locks import Lock, is_held
+from fedgroup.host.sharing import make_folder, share, why
+from fedgroup.identity.run_identity import spec_changes
+from fedgroup.runs.checkpoint import Checkpoint, length_until, read_checkpoint, write_checkpoint
+from fedgroup.runs.environment import continued, environment
+from fedgroup.runs.record_digests import UNBOUND, bound_to
 from fedgroup.storage import Arrays, atomic, read_json, write_arrays, write_json
 
 LINES = ("rounds", "clients", "timing", "selections")

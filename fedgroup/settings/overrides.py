@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from fedgroup.errors import FedgroupError
-from fedgroup.yaml_reader import CoreLoader
+from fedgroup.settings.yaml_reader import CoreLoader
 
 
 def parse_yaml(text: str, where: str) -> Any:

@@ -9,10 +9,10 @@ from torch import nn
 from fedgroup.layout import Layout, Weights
 from fedgroup.update import ARRAYS, METRICS
 from strategies.aggregator import Aggregator, Vector
+from strategies.checks.toy_updates import cohort, first_state
 from strategies.federation import Federation
 from strategies.server.flower_strategy import AggregatorStrategy, Plan, Start
 from strategies.server.messages import LentIdentity, to_record, with_id
-from strategies.toy_updates import cohort, first_state
 
 
 def non_finite_refused(rule: Aggregator) -> None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from fedgroup.checks import runner
 from fedgroup.checks.runner import Answer, answers, nonsense_refused, surroundings_kept
-from fedgroup.component_results import checked_state
+from fedgroup.guards.component_results import checked_state
+from fedgroup.guards.surroundings import is_host
 from fedgroup.seeding import rng
-from fedgroup.surroundings import is_host
 from strategies.aggregator import (
     Aggregator,
     State,
@@ -25,10 +25,10 @@ from strategies.aggregator import (
     copy_state,
     is_order_dependent,
 )
-from strategies.round_check import non_finite_refused
-from strategies.rounding import allowance
+from strategies.checks.round_check import non_finite_refused
+from strategies.checks.rounding import allowance
+from strategies.checks.toy_updates import cohort, first_state, inputs_of
 from strategies.server.influence import influence_of
-from strategies.toy_updates import cohort, first_state, inputs_of
 
 
 def starts(rule: Aggregator) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError, unknown
-from fedgroup.options import Options, thaw
 from fedgroup.seeding import rng
+from fedgroup.settings.options import Options, thaw
 from fedgroup.train import TrainConfig
 from strategies.aggregator import State, Vector, require_clients
 from strategies.rules.settings import is_count, plain_options
@@ -40,7 +40,7 @@ class ByzflRule:
 
     coordinatewise: ClassVar[bool] = False
     hosts: ClassVar[bool] = True
-    """It runs the code of others, which is guarded (fedgroup/surroundings.py)."""
+    """It runs the code of others, which is guarded (fedgroup/guards/surroundings.py)."""
 
     aggregator: str = "TrMean"
     """Class of ByzFL: Average, Median, TrMean, GeometricMedian, Krum, MultiKrum, CenteredClipping,

@@ -17,8 +17,8 @@ from flwr.serverapp.strategy import QFedAvg, Strategy
 from numpy.typing import NDArray
 
 from fedgroup.errors import FedgroupError
-from fedgroup.options import Options, thaw
-from fedgroup.settings_cache import cached_by_settings
+from fedgroup.settings.options import Options, thaw
+from fedgroup.settings.settings_cache import cached_by_settings
 from fedgroup.spec import imported
 from fedgroup.train import TrainConfig
 from strategies.aggregator import State, Vector, require_clients
@@ -49,7 +49,7 @@ class FlowerRule:
 
     coordinatewise: ClassVar[bool] = False
     hosts: ClassVar[bool] = True
-    """It runs the code of others, which is guarded (fedgroup/surroundings.py)."""
+    """It runs the code of others, which is guarded (fedgroup/guards/surroundings.py)."""
     order_dependent: ClassVar[bool] = True
     """Nobody knows what a strategy does with the order of its replies."""
 

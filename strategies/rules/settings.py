@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fedgroup.errors import FedgroupError
-from fedgroup.options import Options, Pairs, freeze
+from fedgroup.settings.options import Options, Pairs, freeze
 from strategies.aggregator import Aggregator
 
 

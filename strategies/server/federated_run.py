@@ -8,21 +8,21 @@ from typing import Any
 from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp import Grid
 
-from fedgroup.checkpoint import Checkpoint
 from fedgroup.dataset import Ints, Splits
 from fedgroup.device import pick
 from fedgroup.errors import FedgroupError
 from fedgroup.evaluator import Evaluator
 from fedgroup.frozen import check_same_model, model_facts, model_hash
-from fedgroup.identity import content_digest, identity
+from fedgroup.identity.run_identity import content_digest, identity
 from fedgroup.layout import Layout, Weights, read, write
 from fedgroup.model import build_model
 from fedgroup.model_selection import summary
 from fedgroup.partitions.partition import partition_hash
 from fedgroup.partitions.partition_table import save_partition
-from fedgroup.poison_table import save_poisons
-from fedgroup.result_file import read_result
-from fedgroup.run_directory import RESULT, Run, open_run, read_lines
+from fedgroup.runs.checkpoint import Checkpoint
+from fedgroup.runs.poison_table import save_poisons
+from fedgroup.runs.result_file import read_result
+from fedgroup.runs.run_directory import RESULT, Run, open_run, read_lines
 from fedgroup.spec import to_dict
 from fedgroup.task import (
     Task,

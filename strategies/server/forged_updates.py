@@ -10,11 +10,11 @@ import numpy as np
 
 from fedgroup.attacks.updates.independent import Honest
 from fedgroup.attacks.updates.update_attack import State, UpdateAttack
-from fedgroup.component_results import checked_state, checked_vector, described, read_only
 from fedgroup.errors import FedgroupError
+from fedgroup.guards.component_results import checked_state, checked_vector, described, read_only
+from fedgroup.guards.surroundings import component_call, name_of
 from fedgroup.layout import Weights
 from fedgroup.seeding import rng
-from fedgroup.surroundings import component_call, name_of
 from fedgroup.update import Update
 from strategies.aggregator import Vector
 

@@ -10,7 +10,7 @@ from fedgroup.update import METRICS
 def map_nodes(grid: Grid, clients: int) -> dict[int, int]:
     """Ask every node which partition it holds.
 
-    A grid whose nodes join one by one waits for them itself (strategies/server/partition_grid.py).
+    A grid whose nodes join one by one waits for them itself (strategies/server/remote_sites.py).
 
     Args:
         grid: The grid that reaches the nodes.

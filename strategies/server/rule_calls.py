@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgroup.component_results import (
+from fedgroup.errors import FedgroupError
+from fedgroup.guards.component_results import (
     checked_shares,
     checked_state,
     checked_vector,
     described,
     read_only,
 )
-from fedgroup.errors import FedgroupError
-from fedgroup.surroundings import component_call, name_of
+from fedgroup.guards.surroundings import component_call, name_of
 from strategies.aggregator import Aggregator, State, TellsInfluence, Vector
 from strategies.server.admission import finite
 

@@ -17,7 +17,7 @@ from experiments.launch.scheduler import launch
 from experiments.run import run
 from experiments.tables.load import load
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from strategies.cohort_schedule import schedule
 from strategies.server.federated_run import federate
 from tests import ray_app

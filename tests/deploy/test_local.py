@@ -13,7 +13,7 @@ import pytest
 from clients.grid import LocalGrid
 from deploy.processes import Topology
 from experiments.run import run
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from strategies.server.federated_run import federate
 from tests.deploy import broken
 from tests.deploy.site import NODES, broken_app, finish, plan, submit, topology, toy

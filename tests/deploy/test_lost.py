@@ -12,7 +12,7 @@ import pytest
 
 from clients.grid import LocalGrid
 from experiments.run import run
-from fedgroup.run_directory import read_lines, status
+from fedgroup.runs.run_directory import read_lines, status
 from strategies.server.federated_run import federate
 from tests.deploy import broken
 from tests.deploy.site import NODES, ROOT, broken_app, finish, plan, submit, topology, toy

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.experiment import Experiment
 from experiments.tables.load import load
 from experiments.tables.table import Table
-from fedgroup.record_digests import bound_to
+from fedgroup.runs.record_digests import bound_to
 
 GROUPS = ["a0", "a1", "b0", "b1"]
 TIERS = {"LRG-1": [2], "LRG-2": [1], "HRG": [0, 3]}

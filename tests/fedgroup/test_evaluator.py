@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from fedgroup import evaluator
-from fedgroup.checkpoint import Checkpoint
 from fedgroup.evaluator import Evaluator, remembering
 from fedgroup.model import build_model
 from fedgroup.predict import predict
-from fedgroup.run_directory import open_run
+from fedgroup.runs.checkpoint import Checkpoint
+from fedgroup.runs.run_directory import open_run
 from fedgroup.task import attack_success, prepared_splits
 from tests.toy import one_bank, task
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.settings_id import settings_id
+from fedgroup.identity.settings_id import settings_id
 from fedgroup.spec import build, component, resolve, to_dict
 from fedgroup.train import TrainConfig
 

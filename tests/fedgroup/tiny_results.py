@@ -22,7 +22,7 @@ from fedgroup.data.fashion import dress
 from fedgroup.methods.central_run import centralise
 from fedgroup.model import Small
 from fedgroup.probes.strip_probe import StripProbe
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve
 from fedgroup.task import Task, prepared_splits

@@ -15,7 +15,7 @@ from experiments.cli.app import app
 from experiments.components.families import LISTED
 from experiments.tables.load import load
 from experiments.tables.shipped import table_names
-from fedgroup.overrides import parse_yaml
+from fedgroup.settings.overrides import parse_yaml
 from fedgroup.spec import resolve, short_name
 from tests.paths import ROOT
 

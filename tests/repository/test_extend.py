@@ -18,7 +18,7 @@ from experiments.experiment import Experiment
 from experiments.run import run
 from experiments.tables.load import load
 from experiments.tables.table import Table
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.storage import read_json
 from fedgroup.task import load_splits
 from strategies.rules.flower_rule import FlowerRule

@@ -14,7 +14,7 @@ from experiments.results.measurements import lines
 from experiments.run import run
 from experiments.tables.load import load
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.storage import read_json
 from tests.strategies.rules.test_flower_needs import FLOWER, REFUSED, WORKS
 

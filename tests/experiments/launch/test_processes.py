@@ -12,7 +12,7 @@ import pytest
 from experiments.launch import worker
 from experiments.launch.processes import CAUSES, cause
 from experiments.launch.worker import run_or_wait
-from fedgroup.run_directory import ERROR, InUse
+from fedgroup.runs.run_directory import ERROR, InUse
 from tests.paths import ROOT
 
 PARENT = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from experiments.experiment import Experiment
 from experiments.report.provenance import as_yaml, provenance
-from fedgroup.overrides import parse_yaml
+from fedgroup.settings.overrides import parse_yaml
 from tests.experiments.report.tables import full
 
 

@@ -14,7 +14,7 @@ from experiments.report.provenance import provenance
 from experiments.results.finished_runs import reason, refusal, remarks, result, run_state, seconds
 from experiments.results.spec_check import check_named
 from experiments.results.weak_rows import OTHER_DATA
-from fedgroup.record_digests import FILES, RUN, bound_to
+from fedgroup.runs.record_digests import FILES, RUN, bound_to
 from tests.experiments.finished_runs import TABLE, finish, table
 from tests.experiments.report.tables import FEDAVG, full
 

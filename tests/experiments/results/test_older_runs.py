@@ -12,9 +12,9 @@ from experiments.results.finished_runs import refusal, result
 from experiments.results.older_runs import OlderRuns, changes, keeping, kept_note
 from experiments.tables.load import load
 from experiments.tables.table import Table
-from fedgroup import identity as identity_module
-from fedgroup.component_content import look_again
-from fedgroup.settings_id import settings_id
+from fedgroup.identity import run_identity as identity_module
+from fedgroup.identity.component_files import look_again
+from fedgroup.identity.settings_id import settings_id
 from tests.experiments.command_line import fedgroup
 from tests.experiments.finished_runs import finish
 from tests.fedgroup.foreign import RULE, Forget, importable, write

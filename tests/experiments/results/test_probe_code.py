@@ -8,7 +8,7 @@ from experiments.experiment import Experiment
 from experiments.results import probe_reports
 from experiments.results.probe_reports import probe_numbers, probe_remarks
 from experiments.results.probe_values import component, measure, measured_by
-from fedgroup.identity import RESULTS_VERSION
+from fedgroup.identity.results_version import RESULTS_VERSION
 from fedgroup.probes.strip_probe import StripProbe
 from tests.experiments.finished_runs import finish
 from tests.fedgroup.foreign import importable, write

@@ -13,7 +13,7 @@ from experiments.results.probe_reports import (
     probe_remarks,
     probe_report,
 )
-from fedgroup.record_digests import bound_to
+from fedgroup.runs.record_digests import bound_to
 from tests.experiments.finished_runs import finish, table
 from tests.experiments.report.tables import FEDAVG
 

@@ -8,7 +8,7 @@ from experiments.tables.load import load
 from experiments.tables.scales import read_scales
 from experiments.tables.shipped import table_file, table_names
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import read_yaml
+from fedgroup.settings.overrides import read_yaml
 
 TABLES = table_names()
 

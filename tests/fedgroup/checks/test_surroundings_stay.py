@@ -19,7 +19,7 @@ from fedgroup.checks.toy_data import ContractData
 from fedgroup.checks.update_attack import check_update_attack
 from fedgroup.methods.erm import ERM
 from fedgroup.partitions.iid import Iid
-from strategies.checks import check_aggregator
+from strategies.checks.rule_checks import check_aggregator
 from tests.fedgroup.checks.failures import failed
 from tests.toy import MeanOfTwo
 

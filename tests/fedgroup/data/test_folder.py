@@ -7,7 +7,7 @@ from PIL import Image
 from fedgroup.data.folder import Folder, tiers
 from fedgroup.data.prepare import check
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import content_digest
+from fedgroup.identity.run_identity import content_digest
 from fedgroup.spec import build
 from fedgroup.storage import read_arrays, write_arrays
 from fedgroup.task import (
@@ -227,7 +227,7 @@ def test_check_reads_all_and_says_what_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FEDGROUP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("fedgroup.file_contents.SETTLED", -(10**15))
+    monkeypatch.setattr("fedgroup.identity.file_contents.SETTLED", -(10**15))
     root = fixtures.folder(tmp_path / "pets", per_pair=1)
     first = check("folder", root)
     assert first[0] == "pets: 12 images, metadata.csv" and "  train: 1/1/1/1 per group" in first

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from fedgroup.component_results import (
+from fedgroup.errors import FedgroupError
+from fedgroup.guards.component_results import (
     checked_logits,
     checked_model,
     checked_plain,
@@ -16,7 +17,6 @@ from fedgroup.component_results import (
     checked_vector,
     read_only,
 )
-from fedgroup.errors import FedgroupError
 
 GOOD = np.arange(3, dtype=np.float32)
 

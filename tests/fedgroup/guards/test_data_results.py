@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from fedgroup.data_results import checked_counts
 from fedgroup.dataset import Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
+from fedgroup.guards.data_results import checked_counts
 from fedgroup.partitions.iid import Iid
 from fedgroup.task import Task, assign_clients, attack_success, load_splits, prepared_splits
 from tests.toy import ToyData, ToyModel

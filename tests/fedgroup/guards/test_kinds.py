@@ -6,7 +6,7 @@ import pytest
 
 from experiments.experiment import Experiment
 from fedgroup.errors import FedgroupError
-from fedgroup.kinds import METHODS, kind_of
+from fedgroup.guards.kinds import METHODS, kind_of
 from fedgroup.methods.erm import ERM
 from fedgroup.spec import imported
 from tests.toy import ToyData, experiment
@@ -37,7 +37,7 @@ class Nothing:
             "is a Flower strategy, not a rule: the rule `flower` hosts it, .*serverapp.strategy:F",
         ),
         (
-            {"federation__aggregator": "tests.fedgroup.test_kinds:Nothing"},
+            {"federation__aggregator": "tests.fedgroup.guards.test_kinds:Nothing"},
             "is no rule: it lacks init and step",
         ),
     ],

@@ -7,7 +7,7 @@ import torch
 from experiments.tables.table import Row
 from fedgroup.dataset import GroupedDataset, GroupInfo
 from fedgroup.errors import FedgroupError
-from fedgroup.names import check_names, check_text
+from fedgroup.guards.names import check_names, check_text
 
 
 @pytest.mark.parametrize(

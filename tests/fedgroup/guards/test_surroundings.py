@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from fedgroup.errors import FedgroupError
+from fedgroup.guards.surroundings import Surroundings, component_call, is_host, is_ours
 from fedgroup.seeding import changed_streams, global_state
-from fedgroup.surroundings import Surroundings, component_call, is_host, is_ours
 from strategies.rules.bucketing import Bucketing
 from strategies.rules.flower_rule import FlowerRule
 from strategies.rules.median import Median

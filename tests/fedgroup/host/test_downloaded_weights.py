@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedgroup.downloaded_weights import is_damaged, refuse_damaged
 from fedgroup.errors import FedgroupError
+from fedgroup.host.downloaded_weights import is_damaged, refuse_damaged
 from fedgroup.model import ResNet18
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fedgroup.file_names import file_name
+from fedgroup.host.file_names import file_name
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from fedgroup import locks
-from fedgroup.locks import Lock, is_held, waiting_for
+from fedgroup.host import locks
+from fedgroup.host.locks import Lock, is_held, waiting_for
 from tests.paths import ROOT
 
 HOLD = """
 import sys
 from pathlib import Path
-from fedgroup import locks
+from fedgroup.host import locks
 if sys.argv[2] == "without":
     def missing(*_, **__):
         raise OSError(38, "Function not implemented")

@@ -7,7 +7,7 @@ import pytest
 
 import fedgroup
 from fedgroup.errors import FedgroupError
-from fedgroup.namesakes import hidden, namesakes
+from fedgroup.host.namesakes import hidden, namesakes
 from fedgroup.spec import imported
 
 

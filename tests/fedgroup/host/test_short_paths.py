@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fedgroup import short_paths
 from fedgroup.errors import FedgroupError
-from fedgroup.short_paths import LONGEST, short_temporary
+from fedgroup.host import short_paths
+from fedgroup.host.short_paths import LONGEST, short_temporary
 
 SOCKET = "/ray/session_2026-11-27_18-05-00_123456_1234567/sockets/plasma_store"
 

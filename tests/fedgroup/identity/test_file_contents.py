@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fedgroup import file_contents
-from fedgroup.file_contents import changed_in_place, digest_files, files_below
+from fedgroup.identity import file_contents
+from fedgroup.identity.file_contents import changed_in_place, digest_files, files_below
 from tests.fedgroup.foreign import write
 
 FILES = {"labels.csv": "a,b\n", "images/one.png": "1111", "images/two.png": "2222"}

@@ -10,11 +10,17 @@ import pytest
 
 from experiments.components.families import LISTED
 from experiments.experiment import Experiment
-from fedgroup import identity as module
-from fedgroup.component_content import look_again
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import ENTRY, Identity, beyond_settings, content_digest, spec_changes
-from fedgroup.settings_id import settings_id, without
+from fedgroup.identity import run_identity as module
+from fedgroup.identity.component_files import look_again
+from fedgroup.identity.run_identity import (
+    ENTRY,
+    Identity,
+    beyond_settings,
+    content_digest,
+    spec_changes,
+)
+from fedgroup.identity.settings_id import settings_id, without
 from strategies.rules.krum import Krum
 from tests.fedgroup.data import fixtures
 from tests.fedgroup.foreign import RULE, importable, write

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from experiments.experiment import Experiment
 from experiments.tables.load import load
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import merge, parse_yaml
-from fedgroup.settings_cache import settings_key
-from fedgroup.settings_id import settings_id
+from fedgroup.identity.settings_id import settings_id
+from fedgroup.settings.overrides import merge, parse_yaml
+from fedgroup.settings.settings_cache import settings_key
 from fedgroup.spec import build, component, to_dict
 
 NAMES = {
-    "one": "tests.fedgroup.test_identity_properties:One",
-    "two": "tests.fedgroup.test_identity_properties:Two",
+    "one": "tests.fedgroup.identity.test_identity_properties:One",
+    "two": "tests.fedgroup.identity.test_identity_properties:Two",
 }
 EXAMPLES = settings(max_examples=25, deadline=None)
 PLAIN = st.one_of(

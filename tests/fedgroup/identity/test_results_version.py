@@ -1,6 +1,6 @@
 """Results of equal settings change only where a results version is raised with them.
 
-`python -m tests.fedgroup.test_results_version` writes the numbers of today, with the versions, after
+`python -m tests.fedgroup.identity.test_results_version` writes the numbers of today, with the versions, after
 a version was raised. They are compared with a tolerance of 1e-3 of their size, so that another
 release of torch on the same kind of processor passes; on another kind they are not compared.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedgroup.identity import versions_of
+from fedgroup.identity.run_identity import versions_of
 from tests.fedgroup.tiny_results import FAMILIES
 from tests.paths import ROOT
 
@@ -42,7 +42,7 @@ def remedy(family: str) -> str:
     """What to do where numbers changed."""
     if family in PICTURES:
         return f"raise {PICTURES[family]} in {family.replace('.', '/')}.py"
-    return f"raise results_version of {family} in fedgroup/identity.py"
+    return f"raise results_version of {family} in fedgroup/identity/results_version.py"
 
 
 def differing(stored: dict[str, list[float]], now: dict[str, list[float]]) -> list[str]:
@@ -66,7 +66,7 @@ def test_equal_settings_give_the_numbers_of_their_version(
     stored = STORED["families"][family]
     assert stored["version"] == version(family), (
         f"the version of {family} was raised: write the numbers of today with "
-        f"python -m tests.fedgroup.test_results_version"
+        f"python -m tests.fedgroup.identity.test_results_version"
     )
     changed = differing(stored["numbers"], FAMILIES[family]())
     assert not changed, f"{', '.join(changed)} changed: {remedy(family)}"

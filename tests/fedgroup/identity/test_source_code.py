@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.source_code import differing, is_ours, source_of, source_of_named, texts
+from fedgroup.identity.source_code import differing, is_ours, source_of, source_of_named, texts
 from strategies.rules.krum import Krum
 from tests.fedgroup.foreign import RULE, importable, write
 

@@ -14,7 +14,7 @@ from fedgroup.errors import FedgroupError
 from fedgroup.methods.central_run import centralise
 from fedgroup.methods.central_trainer import Step, Trainer
 from fedgroup.methods.erm import ERM
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from tests.fedgroup.methods.runs import task
 from tests.strategies.server.test_odd_models import odd
 

@@ -24,7 +24,7 @@ from fedgroup.methods.erm import ERM
 from fedgroup.methods.jtt import JTT
 from fedgroup.methods.method import Method
 from fedgroup.predict import predict
-from fedgroup.run_directory import open_run, read_lines
+from fedgroup.runs.run_directory import open_run, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, resolve, to_dict
 from fedgroup.storage import read_json
@@ -137,7 +137,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from fedgroup import run_directory as record
+from fedgroup.runs import run_directory as record
 from fedgroup.methods.central_run import centralise
 from tests.fedgroup.methods.runs import METHODS, task
 whole = record.Run.checkpoint

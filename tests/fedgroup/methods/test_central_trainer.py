@@ -14,7 +14,7 @@ from fedgroup.methods.central_trainer import Trainer
 from fedgroup.methods.erm import ERM
 from fedgroup.methods.jtt import JTT
 from fedgroup.methods.method import Method
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.train import TrainConfig
 from tests.fedgroup.methods.runs import same_records, task
 

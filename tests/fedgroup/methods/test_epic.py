@@ -15,7 +15,7 @@ from fedgroup.methods.epic import EPIC, tier_members
 from fedgroup.methods.erm import ERM
 from fedgroup.methods.medoids.class_clusters import cluster_sizes
 from fedgroup.predict import last_layer_gradients
-from fedgroup.run_directory import Run, read_lines
+from fedgroup.runs.run_directory import Run, read_lines
 from fedgroup.seeding import rng
 from fedgroup.spec import build, to_dict
 from fedgroup.storage import read_json

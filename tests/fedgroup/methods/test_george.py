@@ -20,7 +20,7 @@ from fedgroup.methods.dro_objective import DROLoss
 from fedgroup.methods.george import George, activations
 from fedgroup.methods.group_dro import GroupDRO
 from fedgroup.predict import predict
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.seeding import rng
 from fedgroup.storage import read_json
 from fedgroup.task import prepared_splits

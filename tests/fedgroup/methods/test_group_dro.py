@@ -12,7 +12,7 @@ from fedgroup.methods.central_run import centralise
 from fedgroup.methods.clustering.clusters import compact
 from fedgroup.methods.dro_objective import DROLoss
 from fedgroup.methods.group_dro import GroupDRO, annotated_groups
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.seeding import rng
 from fedgroup.task import prepared_splits
 from tests.fedgroup.methods.cases import dataset

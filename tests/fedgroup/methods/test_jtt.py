@@ -14,7 +14,7 @@ from fedgroup.methods.central_run import centralise
 from fedgroup.methods.erm import ERM
 from fedgroup.methods.jtt import JTT, error_set, upsample, weighted
 from fedgroup.methods.stage import Stage
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.spec import build
 from fedgroup.storage import read_json
 from fedgroup.task import Task, prepared_splits

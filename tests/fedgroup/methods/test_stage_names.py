@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedgroup.identity import RESULTS_VERSION
+from fedgroup.identity.results_version import RESULTS_VERSION
 from fedgroup.methods.stage import make_stage
 from fedgroup.spec import build, resolve
 from fedgroup.task import Task, prepared_splits

@@ -19,7 +19,7 @@ from fedgroup.methods.group_dro import annotated_groups
 from fedgroup.methods.jtt import JTT
 from fedgroup.probes.signals_probe import Signals
 from fedgroup.probes.strip_probe import StripProbe
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.spec import build
 from fedgroup.storage import read_json
 from fedgroup.task import Task, attack_success, prepared_splits

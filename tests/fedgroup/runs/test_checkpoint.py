@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedgroup.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import open_run
-from tests.fedgroup.test_run_directory import SPEC, fill
+from fedgroup.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from fedgroup.runs.run_directory import open_run
+from tests.fedgroup.runs.test_run_directory import SPEC, fill
 
 
 def test_parts_of_a_checkpoint():

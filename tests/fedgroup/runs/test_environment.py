@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fedgroup.environment import OURS, _commit, continued
-from fedgroup.run_directory import open_run
-from tests.fedgroup.test_run_directory import SPEC
+from fedgroup.runs.environment import OURS, _commit, continued
+from fedgroup.runs.run_directory import open_run
+from tests.fedgroup.runs.test_run_directory import SPEC
 
 
 def test_environment_is_written(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.attacks.attack import insert
 from fedgroup.group_metrics import Counts
-from fedgroup.poison_table import COLUMNS, save_poisons
-from fedgroup.run_directory import open_run
+from fedgroup.runs.poison_table import COLUMNS, save_poisons
+from fedgroup.runs.run_directory import open_run
 from fedgroup.task import load_splits, prepared_splits
 from tests.toy import experiment
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import open_run, read_lines, status
+from fedgroup.runs.run_directory import open_run, read_lines, status
 from fedgroup.storage import read_json
 
 SPEC = {"task": {"seed": 0}}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from fedgroup.weak_points import weak_points
+from fedgroup.runs.weak_points import weak_points
 from tests.toy import INFO
 
 

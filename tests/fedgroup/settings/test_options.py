@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.options import freeze, thaw
+from fedgroup.identity.settings_id import settings_id
 from fedgroup.partitions.flwr_datasets import FlwrDatasets
-from fedgroup.settings_id import settings_id
+from fedgroup.settings.options import freeze, thaw
 from fedgroup.spec import build, to_dict
 from fedgroup.task import Task
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import (
+from fedgroup.settings.overrides import (
     depth,
     leaves,
     merge,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from fedgroup.settings_cache import cached_by_settings, settings_key
+from fedgroup.settings.settings_cache import cached_by_settings, settings_key
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from fedgroup.task import Task, assign_clients, load_splits
 from strategies.rules.fedavg import FedAvg
 from tests.toy import ToyData, ToyModel, experiment
 
-HERE = "tests.fedgroup.test_unhashable_settings"
+HERE = "tests.fedgroup.settings.test_unhashable_settings"
 
 
 class Mode(Enum):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedgroup.errors import FedgroupError
-from fedgroup.overrides import parse_yaml
+from fedgroup.settings.overrides import parse_yaml
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategies.checks import CHECKS, check_aggregator
+from strategies.checks.rule_checks import CHECKS, check_aggregator
 from tests.strategies.rules.vectors import everyone
 
 

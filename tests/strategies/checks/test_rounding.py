@@ -5,18 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from strategies import checks
-from strategies.rounding import LEAST, allowance
+from strategies.checks import rule_checks
+from strategies.checks.rounding import LEAST, allowance
+from strategies.checks.toy_updates import cohort
 from strategies.rules.fedavg import FedAvg
 from strategies.rules.flower_rule import FlowerRule
 from strategies.rules.median import Median
-from strategies.toy_updates import cohort
 
 ADAGRAD = FlowerRule("flwr.serverapp.strategy:FedAdagrad")
 
 
 def answers(rule: Any) -> dict[str, str | None]:
-    return {answer.check: answer.failure for answer in checks.check_aggregator(rule)}
+    return {answer.check: answer.failure for answer in rule_checks.check_aggregator(rule)}
 
 
 @dataclass(frozen=True)

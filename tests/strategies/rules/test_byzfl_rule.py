@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from fedgroup.identity import identity
+from fedgroup.identity.run_identity import identity
 from fedgroup.seeding import global_streams
 from fedgroup.task import Task
-from strategies.checks import check_aggregator
+from strategies.checks.rule_checks import check_aggregator
+from strategies.checks.toy_updates import cohort
 from strategies.federation import Federation
 from strategies.rules.byzfl_rule import ByzflRule
 from strategies.rules.median import Median
-from strategies.toy_updates import cohort
 from tests.strategies.rules import fake_byzfl as fake
 
 

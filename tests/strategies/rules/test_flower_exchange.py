@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
+from strategies.checks.toy_updates import cohort
 from strategies.rules.bucketing import Bucketing
 from strategies.rules.flower_exchange import Client, reply_of
 from strategies.rules.flower_rule import FlowerRule
 from strategies.rules.median import Median
 from strategies.rules.nnm import NNM
 from strategies.server.messages import LentIdentity
-from strategies.toy_updates import cohort
 from tests.strategies.rules.flower_strategies import HERE
 
 FLOWER = "flwr.serverapp.strategy:"

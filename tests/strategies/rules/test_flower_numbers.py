@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fedgroup.errors import FedgroupError
-from strategies.checks import check_aggregator
+from strategies.checks.rule_checks import check_aggregator
+from strategies.checks.toy_updates import cohort
 from strategies.rules.flower_rule import FlowerRule
 from strategies.rules.median import Median
-from strategies.toy_updates import cohort
 from tests.strategies.rules.test_flower_needs import FLOWER, WORKS
 
 pytestmark = pytest.mark.usefixtures("no_collecting")

@@ -12,11 +12,11 @@ from flwr.serverapp.strategy import FedAvg as FlowerFedAvg
 from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
+from strategies.checks.toy_updates import cohort
 from strategies.rules.fedavg import FedAvg
 from strategies.rules.flower_rule import FlowerRule
 from strategies.rules.median import Median
-from strategies.toy_updates import cohort
 from tests.strategies.rules.flower_strategies import HERE, Breaks
 from tests.toy import experiment
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from strategies.checks.toy_updates import cohort
 from strategies.rules.fedavg import FedAvg
 from strategies.rules.median import Median
 from strategies.rules.sparsefed import SparseFed
 from strategies.rules.trimmed_mean import TrimmedMean
-from strategies.toy_updates import cohort
 from tests.strategies.rules.vectors import ZERO, step, vectors
 
 

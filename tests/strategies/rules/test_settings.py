@@ -8,7 +8,7 @@ import pytest
 
 from experiments.experiment import Experiment
 from fedgroup.errors import FedgroupError
-from fedgroup.settings_id import settings_id
+from fedgroup.identity.settings_id import settings_id
 from strategies.rules.bucketing import Bucketing
 from strategies.rules.byzfl_rule import ByzflRule
 from strategies.rules.centred_clipping import CentredClipping

@@ -11,7 +11,7 @@ from flwr.app import Message
 
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, read
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.update import ARRAYS, METRICS, Update
 from strategies.cohort_schedule import schedule
 from strategies.server.admission import admit, finite

@@ -14,7 +14,7 @@ from clients.grid import LocalGrid
 from experiments.run import run
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import Layout, read
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.seeding import rng
 from fedgroup.task import assign_clients, load_splits
 from fedgroup.train import fit

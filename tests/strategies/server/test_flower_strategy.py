@@ -12,7 +12,7 @@ from clients.client_app import app as client_app
 from clients.grid import LocalGrid
 from experiments.run import run
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.storage import read_json
 from strategies.cohort_schedule import schedule
 from strategies.server.federated_run import federate

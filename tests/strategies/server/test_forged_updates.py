@@ -13,7 +13,7 @@ from experiments.tables.load import load
 from fedgroup.attacks import BYZANTINE_NAMES
 from fedgroup.errors import FedgroupError
 from fedgroup.layout import read
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.storage import read_json
 from fedgroup.task import malicious_clients
 from tests.strategies.server.runs import arrays, make, records

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from experiments.run import run
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.storage import read_json
 from tests.strategies.server.runs import (
     make,

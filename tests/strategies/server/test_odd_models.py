@@ -20,10 +20,10 @@ from fedgroup.errors import FedgroupError
 from fedgroup.layout import Weights, write
 from fedgroup.model import build_model
 from fedgroup.probes.finished_run import best_model
-from fedgroup.run_directory import read_lines
+from fedgroup.runs.run_directory import read_lines
 from fedgroup.storage import read_json
 from strategies.server.federated_run import Server, federate
-from strategies.server.partition_grid import PartitionGrid
+from strategies.server.remote_sites import PartitionGrid
 from tests.odd_models import MODELS, OddNet
 from tests.strategies.server.runs import arrays, make, records
 

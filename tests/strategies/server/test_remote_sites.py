@@ -11,8 +11,8 @@ from flwr.serverapp import Grid
 from clients.grid import take_identity
 from fedgroup.errors import FedgroupError
 from fedgroup.update import ARRAYS, METRICS
-from strategies.server import partition_grid
-from strategies.server.partition_grid import FIRST, PartitionGrid
+from strategies.server import remote_sites
+from strategies.server.remote_sites import FIRST, PartitionGrid
 
 Answer = Callable[[Message], Message | None]
 
@@ -87,7 +87,7 @@ def broken(message: Message) -> Message:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("JOIN_SECONDS", 0.2), ("POLL_SECONDS", 0.01)):
-        monkeypatch.setattr(partition_grid, name, seconds)
+        monkeypatch.setattr(remote_sites, name, seconds)
 
 
 def training(partition: int) -> Message:

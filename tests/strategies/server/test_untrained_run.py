@@ -9,7 +9,7 @@ from flwr.app import Message, MetricRecord
 
 from experiments.run import run
 from fedgroup.errors import FedgroupError
-from fedgroup.run_directory import read_lines, status
+from fedgroup.runs.run_directory import read_lines, status
 from fedgroup.storage import read_json
 from fedgroup.update import METRICS
 from tests.strategies.server.runs import federate_with, make, records, spoil_theta
