@@ -21,7 +21,7 @@ from fedgroup.guards.data_results import (
     picture_versions,
 )
 from fedgroup.guards.surroundings import component_call, name_of
-from fedgroup.identity.component_files import content_of, look_again
+from fedgroup.identity.data_files import content_of, look_again
 from fedgroup.identity.run_identity import content_digest
 from fedgroup.image_placement import place
 from fedgroup.model import Model

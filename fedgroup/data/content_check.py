@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fedgroup.identity.component_files import files_of, says_files
+from fedgroup.identity.data_files import files_of, says_files
 from fedgroup.identity.file_contents import changed_in_place, digest_files
 
 

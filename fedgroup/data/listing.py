@@ -10,7 +10,7 @@ from fedgroup.data.image_bank import Progress, has_bank, no_progress, read_bank,
 from fedgroup.dataset import GroupInfo, Ints, Splits
 from fedgroup.errors import FedgroupError
 from fedgroup.host.file_names import file_name
-from fedgroup.identity.component_files import files_of
+from fedgroup.identity.data_files import files_of
 from fedgroup.identity.file_contents import digest_files
 from fedgroup.storage import cache_dir
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from fedgroup.identity.component_files import UNREAD, components, content_of
+from fedgroup.identity.data_files import UNREAD, components, content_of
 from fedgroup.identity.results_version import RESULTS_VERSION
 from fedgroup.identity.settings_id import settings_id, without
 from fedgroup.identity.source_code import (

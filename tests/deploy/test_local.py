@@ -40,10 +40,11 @@ def same_model(one: Path, two: Path) -> bool:
 
 
 @pytest.mark.timeout(600)
-def test_three_rounds_over_the_wire_equal_the_run_in_process_bit_for_bit(
-    up: Topology, tmp_path: Path
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_rounds_over_the_wire_equal_the_run_in_process_bit_for_bit(
+    up: Topology, tmp_path: Path, rounds: int
 ) -> None:
-    exp = toy(federation__aggregator="median")
+    exp = toy(federation__aggregator="median", federation__rounds=rounds)
     code, output = finish(submit(up, exp, tmp_path / "wire"))
     assert code == 0, output[-2000:]
     twin = run(exp, tmp_path / "process")
@@ -51,9 +52,10 @@ def test_three_rounds_over_the_wire_equal_the_run_in_process_bit_for_bit(
     assert same_model(wire, twin)
     for name in RECORDS:
         assert (wire / name).read_bytes() == (twin / name).read_bytes(), name
-    assert [row["admitted"] for row in read_lines(wire, "rounds")[1:]] == [NODES] * 3
+    assert [row["admitted"] for row in read_lines(wire, "rounds")[1:]] == [NODES] * rounds
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_bad_replies_are_refused_by_name_and_the_others_make_the_round(
     up: Topology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

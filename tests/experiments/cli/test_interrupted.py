@@ -52,6 +52,7 @@ def test_a_killed_run_is_continued_to_the_same_bytes(table: Path, tmp_path: Path
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_two_workers_killed_and_continued_in_process_give_the_same_bytes(
     table: Path, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from experiments.results.older_runs import OlderRuns, changes, keeping, kept_not
 from experiments.tables.load import load
 from experiments.tables.table import Table
 from fedgroup.identity import run_identity as identity_module
-from fedgroup.identity.component_files import look_again
+from fedgroup.identity.data_files import look_again
 from fedgroup.identity.settings_id import settings_id
 from tests.experiments.command_line import fedgroup
 from tests.experiments.finished_runs import finish

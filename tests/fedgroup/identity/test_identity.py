@@ -12,7 +12,7 @@ from experiments.components.families import LISTED
 from experiments.experiment import Experiment
 from fedgroup.errors import FedgroupError
 from fedgroup.identity import run_identity as module
-from fedgroup.identity.component_files import look_again
+from fedgroup.identity.data_files import look_again
 from fedgroup.identity.run_identity import (
     ENTRY,
     Identity,
