@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-TESTS := $(BIN)/python -m pytest -q -p no:randomly -n 4 --dist worksteal
+TESTS := $(BIN)/python -m pytest -q -p no:randomly -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-random durations lint types unit slow smoke docs \
@@ -36,7 +36,7 @@ test-fast: setup lint types ## Lint, types and every test under a second: an ans
 	$(TESTS) -m "not slow" --fast
 
 test-random: setup ## The fast tests in random order (-p randomly prints the seed)
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 durations: setup ## Write down which tests take a second or more (for make test-fast)
 	$(BIN)/python -m pytest -q -p no:randomly -m "not slow" --write-durations

@@ -13,7 +13,8 @@ from clients.grid import SERVER_NODE
 
 
 def folder() -> Path:
-    return Path(os.environ["FEDGROUP_CACHE"]) / "trouble"
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # the cache is shared by all of them
+    return Path(os.environ["FEDGROUP_CACHE"]) / f"trouble{worker}"
 
 
 def plan(kind: str, client: int, times: int) -> None:

@@ -47,8 +47,8 @@ CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     ),
     "numpy's error handling": (lambda: np.seterr(all="raise"), np.geterr),
     "signal handlers": (
-        lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        lambda: signal.getsignal(signal.SIGINT),
+        lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+        lambda: signal.getsignal(signal.SIGUSR1),
     ),
     "the warnings filter": (
         lambda: warnings.simplefilter("ignore"),
