@@ -32,7 +32,7 @@ demo: setup ## Compare aggregation rules on the embedded data (about 6 minutes o
 
 test: setup lint types unit docs smoke ## Everything CI runs: lint, types, tests, docs, smoke
 
-test-fast: setup lint types ## Lint, types and every test under a second: an answer in 90 seconds
+test-fast: setup lint types ## Lint, types and every test under a second (about 3 minutes)
 	$(TESTS) -m "not slow" --fast
 
 test-random: setup ## The fast tests in random order (-p randomly prints the seed)
