@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.experiment import Experiment
+from experiments.results.arithmetic import changed_within, mixed
 from experiments.results.finished_runs import result
 from experiments.results.weak_numbers import other_data, weak_numbers
 
 Weak = Mapping[str, tuple[int, ...]]
 """Half a sentence -> the seeds that it holds for."""
 OTHER_DATA = "the seeds are of different data or models: their mean is of no one thing"
+OTHER_ARITHMETIC = "the seeds were run with different arithmetic"
+CHANGED_ARITHMETIC = "the run went on with other arithmetic"
+BASE_ARITHMETIC = "the baseline was run with other arithmetic"
 OTHER_BASE = "the baseline is of other data: the drop compares two data sets"
 
 
@@ -26,6 +30,13 @@ def weak_runs(runs: Sequence[Experiment], results: Path, select: str) -> Weak:
     """
     found: dict[str, tuple[int, ...]] = {}
     kinds: dict[object, tuple[int, ...]] = {}
+    finished = [run for run in runs if result(run, results) is not None]
+    for run in finished:
+        if how := changed_within(run, results):
+            text = f"{CHANGED_ARITHMETIC} ({how})"
+            found[text] = (*found.get(text, ()), run.task.seed)
+    if how := mixed(finished, results):
+        found[f"{OTHER_ARITHMETIC} ({how})"] = tuple(run.task.seed for run in finished)
     for run in runs:
         stored = result(run, results)
         if stored is None:
@@ -62,7 +73,14 @@ def weak_bases(
         and (two := result(base, results))
         and other_data(one)[:3] != other_data(two)[:3]
     )
-    return {**weak, OTHER_BASE: other} if other else weak
+    if other:
+        weak[OTHER_BASE] = other
+    for run, base in zip(runs, bases, strict=True):
+        both = result(run, results) is not None and result(base, results) is not None
+        if both and (how := mixed([run, base], results)):
+            text = f"{BASE_ARITHMETIC} ({how})"
+            weak[text] = (*weak.get(text, ()), run.task.seed)
+    return weak
 
 
 def of_seeds(seeds: Sequence[int]) -> str:
