@@ -11,6 +11,7 @@ import pytest
 from experiments.experiment import Experiment
 from experiments.run import run
 from fedgroup.attacks.attack import insert
+from fedgroup.errors import FedgroupError
 from fedgroup.group_metrics import Counts
 from fedgroup.runs.poison_table import COLUMNS, save_poisons
 from fedgroup.runs.run_directory import open_run
@@ -89,10 +90,25 @@ def test_bases_that_are_not_said_are_empty(attack: str, tmp_path: Path) -> None:
 
 def test_the_file_is_written_once(tmp_path: Path) -> None:
     task = settings(None).task
+    path = tmp_path / "run" / "poisons.csv"
     with open_run(tmp_path / "run", {}) as opened:
         save_poisons(opened, task)
-        path = tmp_path / "run" / "poisons.csv"
-        written = path.read_bytes()
-        path.write_bytes(written + b"kept")
+        first = path.stat()
         save_poisons(opened, task)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+
+
+def test_a_run_that_goes_on_with_other_poisons_is_refused(tmp_path: Path) -> None:
+    task = settings(None).task
+    path = tmp_path / "run" / "poisons.csv"
+    with open_run(tmp_path / "run", {}) as opened:
+        save_poisons(opened, task)
+        written = path.read_bytes()
+        other = b"00" if written[-4:-2] == b"ff" else b"ff"  # pixels of the last poison
+        path.write_bytes(written[:-4] + other + b"\r\n")
+        with pytest.raises(FedgroupError, match="lists other poisons than are made here now"):
+            save_poisons(opened, task)
+        path.write_bytes(written + b"kept")
+        with pytest.raises(FedgroupError, match="lists other poisons"):
+            save_poisons(opened, task)
     assert path.read_bytes() == written + b"kept"
